@@ -1,0 +1,6 @@
+"""``python -m dlcli`` is ``dlcli``."""
+
+from dlcli.cli.main import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""YAML text → located, typed, resolved experiment; overrides; JSON Schema."""

@@ -1,0 +1,58 @@
+"""The whole of a config file, typed: what every command works from."""
+
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from dlcli.data.options import DataOptions
+from dlcli.layers.base import Layer
+from dlcli.losses.base import Loss
+from dlcli.optim.base import Optimiser
+from dlcli.options import Also, Listed, Options
+from dlcli.pretrain.options import PretrainOptions
+from dlcli.training.options import OutputOptions, TrainingOptions
+
+
+class Experiment(Options):
+    """A dlcli config."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+    """Name of the experiment and of its run directory: letters, digits, `.`, `_`, `-`."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+    """Seed of everything random: initial weights, batch order, dropout, corruption."""
+    data: DataOptions
+    """The samples: where they come from, how they are split, batched and transformed."""
+    network: Annotated[tuple[Layer, ...], Listed, Field(min_length=1)]
+    """The layers, from the input up; the last one is the output."""
+    loss: Loss
+    """What training makes small."""
+    pretrain: PretrainOptions | None = None
+    """Layer-wise pretraining before the supervised stage."""
+    optimiser: Annotated[Optimiser, Also("optimizer", "sgd")]
+    """How gradients change parameters."""
+    training: TrainingOptions = TrainingOptions()
+    """The supervised stage."""
+    output: OutputOptions = OutputOptions()
+    """Where the run goes and what it keeps."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _pretraining_inherits(cls, value: Any) -> Any:
+        """Give `pretrain.optimiser` the top-level keys that it does not set itself."""
+        if not isinstance(value, dict) or not isinstance(value.get("pretrain"), dict):
+            return value
+        spelt = {"optimiser", *(o for o, n in cls.spellings().items() if n == "optimiser")}
+        outer = next((value[key] for key in value if key in spelt), None)
+        inner_key = next((key for key in value["pretrain"] if key in spelt), "optimiser")
+        inner = value["pretrain"].get(inner_key, {})
+        if not isinstance(outer, dict) or not isinstance(inner, dict):
+            return value
+        merged = _spell(outer) | _spell(inner)
+        return value | {"pretrain": value["pretrain"] | {inner_key: merged}}
+
+
+def _spell(optimiser: dict[str, Any]) -> dict[str, Any]:
+    """The mapping with its member's own spelling of each key, so that two mappings can be merged."""
+    member = Optimiser.members().get(optimiser.get("type", Optimiser.default_type))
+    spellings = member.spellings() if member else {}
+    return {spellings.get(key, key): item for key, item in optimiser.items()}

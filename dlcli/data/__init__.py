@@ -1,0 +1,1 @@
+"""Files → samples → batches: one source a file, one transform a file."""

@@ -1,0 +1,1 @@
+"""Data sources: files → samples, one file each."""

@@ -1,0 +1,1 @@
+"""Transforms of samples: one file each."""

@@ -1,0 +1,1 @@
+"""Layers: one file each, holding its options, shapes, parameters, forward and backward pass."""

@@ -1,0 +1,148 @@
+"""The idea of a layer: the options a user writes, with shapes, parameters and two passes, and no array.
+
+A layer declares what it needs; the network allocates it and hands it in as `Arrays`. A layer knows nothing of
+branching, files or the optimiser's formula. Shapes never include the batch axis; arrays always do, first.
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dlcli.initialisers.base import Initialiser
+from dlcli.options import Family, Listed, NonNegative, Options
+
+Array = npt.NDArray[Any]
+Shape = tuple[int, ...]
+
+STORE, ADD, UPDATE = 0, 1, 2  # what a sink does with a gradient; the kernels know these numbers
+
+
+class Sink(NamedTuple):
+    """Where a parameter's gradient goes, as four arguments of the kernel that computes it.
+
+    ``STORE`` writes it to ``target``, ``ADD`` adds it, ``UPDATE`` takes ``target`` for the parameter w and
+    ``velocity`` for Δw, and applies eq. (4) with ``constants`` = (ε, α, λ):
+    Δw ← −ε g + α Δw − ε λ w; w ← w + Δw. Gradients then never stand in memory.
+    """
+
+    kind: int
+    target: Array
+    velocity: Array
+    constants: Array
+
+
+class MultiplierOptions(Options):
+    """Factors on the optimiser's hyperparameters for one parameter of one layer."""
+
+    learning_rate_multiplier: NonNegative = 1.0
+    """Factor on ε for this parameter."""
+    decay_multiplier: NonNegative = 1.0
+    """Factor on λ for this parameter."""
+
+
+@dataclass(frozen=True)
+class ParameterSpec:
+    """A parameter that a layer declares.
+
+    ``fan_in`` and ``fan_out`` are connections into and out of one unit. ``owner`` names the layer whose
+    parameter of the same name is used instead of one of this layer's own (tied weights).
+    """
+
+    shape: Shape
+    initialiser: Initialiser
+    fan_in: int
+    fan_out: int
+    multipliers: MultiplierOptions = field(default_factory=MultiplierOptions)
+    owner: str | None = None
+
+
+@dataclass(frozen=True)
+class BufferSpec:
+    """An array that a layer needs beside its output; ``shape`` is per sample unless ``per_batch``."""
+
+    shape: Shape
+    dtype: type[np.generic] | None = None  # None: the network's own
+    per_batch: bool = False
+
+
+@dataclass(slots=True)
+class Arrays:
+    """What the network hands to a layer: views for one batch size, allocated once.
+
+    ``d_inputs[i]`` and ``sinks[p]`` are None where that gradient is not wanted. ``d_output`` is the layer's to
+    overwrite once `backward` begins; inputs, output and parameters are not.
+    """
+
+    inputs: tuple[Array, ...]
+    output: Array
+    parameters: Mapping[str, Array]
+    saved: Mapping[str, Array]
+    key: int
+    d_inputs: tuple[Array | None, ...] = ()
+    d_output: Array = field(default_factory=lambda: np.empty(0))
+    sinks: Mapping[str, Sink | None] = field(default_factory=dict)
+
+
+class ShapeError(ValueError):
+    """A layer cannot take such inputs; the text says what it got and what it expects."""
+
+
+class Layer(Family):
+    """A layer of the network."""
+
+    package: ClassVar[str] = "dlcli.layers"
+
+    name: str | None = None
+    """Name of the layer in logs, checkpoints and `--set`; by default its type and position (`dense_1`)."""
+    inputs: Annotated[tuple[str, ...], Listed] | None = None
+    """Names of the layers whose outputs this one takes; by default the layer before it."""
+
+    arity: ClassVar[int] = 1  # inputs the layer takes
+
+    @abstractmethod
+    def output_shape(self, inputs: Sequence[Shape]) -> Shape:
+        """Shape of the output for inputs of these shapes; raises `ShapeError` where they don't fit."""
+
+    def parameters(self, inputs: Sequence[Shape]) -> dict[str, ParameterSpec]:
+        """Trained parameters, by name."""
+        return {}
+
+    def saved(self, inputs: Sequence[Shape]) -> dict[str, BufferSpec]:
+        """Arrays kept from `forward` to `backward`, by name, and scratch that either needs."""
+        return {}
+
+    def multiply_adds(self, inputs: Sequence[Shape]) -> int:
+        """Multiplications with addition of one sample's forward pass."""
+        return 0
+
+    def reconstructor(self, inputs: Sequence[Shape], function: str, tied: bool) -> "Layer | None":
+        """The layer's mirror, folded back at its output (survey, fig. 4), or None where it has none."""
+        return None
+
+    @abstractmethod
+    def forward(self, arrays: Arrays, training: bool, step: int) -> None:
+        """Write ``arrays.output``. Random numbers, in training only, are functions of (``key``, ``step``)."""
+
+    @abstractmethod
+    def backward(self, arrays: Arrays) -> None:
+        """From ``d_output``, write the ``d_inputs`` that are wanted, then send parameter gradients to their sinks.
+
+        In this order, since a sink may change the parameter on which an input's gradient depends.
+        """
+
+    def penalty(self, arrays: Arrays) -> float:
+        """What the layer adds to the loss of the batch just passed (its gradient is added in `backward`)."""
+        return 0.0
+
+
+def one_input(inputs: Sequence[Shape], rank: int | None = None) -> Shape:
+    """The only input's shape, checked for its rank (3 for images: height, width, channels)."""
+    if len(inputs) != 1:
+        raise ShapeError(f"takes one input, found {len(inputs)}")
+    if rank is not None and len(inputs[0]) != rank:
+        raise ShapeError(f"takes {rank} axes (height, width, channels), found shape {list(inputs[0])}")
+    return inputs[0]

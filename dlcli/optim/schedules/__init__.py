@@ -1,0 +1,1 @@
+"""Schedules of a hyperparameter over steps or epochs: one file each."""

@@ -1,0 +1,1 @@
+"""Layer-wise pretraining: the greedy walk and its methods."""

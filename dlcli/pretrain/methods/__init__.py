@@ -1,0 +1,1 @@
+"""Methods of layer-wise pretraining: one file each."""

@@ -1,0 +1,1 @@
+"""The loop, objectives, metrics, checkpoints, the run directory and signals."""
