@@ -28,6 +28,7 @@ BLOCK_PANELS = 128 // PANEL
 PACKED = DEPTH * BLOCK_PANELS * PANEL  # elements of scratch: the panels, and the sums of a block for eq. (4)
 SCRATCH = PACKED + BLOCK_ROWS * BLOCK_PANELS * PANEL
 SERIAL = 300_000  # multiply-adds below which waking the threads costs more than it saves
+ORIGIN = np.zeros(1, np.int64)  # the offset of a sum's only run
 
 Array = np.ndarray[Any, Any]
 
@@ -65,10 +66,10 @@ def _finish(rows, n0, n1, function, kind, sums, target, velocity, constants, fir
 
 
 @njit(cache=True)
-def _blocks(first, last, grid, tile, a, a_transposed, b, b_transposed, bias, function, sink, scratch):
+def _blocks(first, last, grid, tile, a, a_transposed, b, b_transposed, bias, function, sink, origin, scratch):
     """Blocks ``first`` … ``last`` of the product, numbered down the columns of ``grid`` = (row, column blocks)."""
     kind, target, velocity, constants = sink
-    size, origin = a.itemsize, np.zeros(1, np.int64)
+    size = a.itemsize
     rows_total, columns_total = target.shape
     depth_total = a.shape[0] if a_transposed else a.shape[1]
     a_row, a_k = a.strides[0] // size, a.strides[1] // size
@@ -109,16 +110,12 @@ def _blocks(first, last, grid, tile, a, a_transposed, b, b_transposed, bias, fun
 
 
 @njit(cache=True, parallel=True)
-def _product(workers, grid, tile, a, a_transposed, b, b_transposed, bias, function, sink, scratch):
-    blocks = grid[0] * grid[1]
-    if workers == 1:
-        _blocks(0, blocks, grid, tile, a, a_transposed, b, b_transposed, bias, function, sink, scratch[0])
-    else:
-        for worker in prange(workers):
-            first, last = share(worker, workers, blocks)
-            _blocks(
-                first, last, grid, tile, a, a_transposed, b, b_transposed, bias, function, sink, scratch[worker]
-            )
+def _parallel_blocks(workers, grid, tile, a, a_transposed, b, b_transposed, bias, function, sink, origin, scratch):
+    for worker in prange(workers):
+        first, last = share(np.int64(worker), workers, grid[0] * grid[1])
+        _blocks(
+            first, last, grid, tile, a, a_transposed, b, b_transposed, bias, function, sink, origin, scratch[worker]
+        )
 
 
 @lru_cache(maxsize=1024)
@@ -146,10 +143,12 @@ def _run(a, a_transposed, b, b_transposed, bias, function, kind, target, velocit
     workers = 1 if work < SERIAL else get_num_threads()
     scratch = workspace(target.dtype, workers, SCRATCH)
     sink = (kind, target, velocity, constants)
-    tile = tiles.address(target.itemsize)
-    _product(
-        workers, _grid(rows, columns, workers), tile, a, a_transposed, b, b_transposed, bias, function, sink, scratch
-    )
+    tile, grid = tiles.address(target.itemsize), _grid(rows, columns, workers)
+    rest = (grid, tile, a, a_transposed, b, b_transposed, bias, function, sink, ORIGIN)
+    if workers == 1:
+        _blocks(0, grid[0] * grid[1], *rest, scratch[0])
+    else:
+        _parallel_blocks(workers, *rest, scratch)
 
 
 def forward(x: Array, weights: Array, bias: Array, function: int, y: Array) -> None:
