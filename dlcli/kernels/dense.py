@@ -141,7 +141,7 @@ def _run(a, a_transposed, b, b_transposed, bias, function, kind, target, velocit
     rows, columns = target.shape
     work = rows * columns * a.shape[0 if a_transposed else 1]
     workers = 1 if work < SERIAL else get_num_threads()
-    scratch = workspace(target.dtype, workers, SCRATCH)
+    _, scratch = workspace(target.dtype, 0, workers, SCRATCH)
     sink = (kind, target, velocity, constants)
     tile, grid = tiles.address(target.itemsize), _grid(rows, columns, workers)
     rest = (grid, tile, a, a_transposed, b, b_transposed, bias, function, sink, ORIGIN)

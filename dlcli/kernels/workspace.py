@@ -5,29 +5,31 @@ shape has been seen nothing is allocated. Nothing in it outlives a call.
 """
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+Array = npt.NDArray[Any]
+
 _LOCAL = threading.local()
 
 
-def workspace(dtype: Any, workers: int, elements: int) -> npt.NDArray[Any]:
-    """(workers, at least ``elements``) of uninitialised scratch, a row for each worker."""
-    held: dict[Any, npt.NDArray[Any]] = _LOCAL.__dict__
-    key = np.dtype(dtype).char
-    kept = held.get(key)
-    if kept is None or kept.size < workers * elements:
-        kept = held[key] = np.empty(workers * elements, dtype)
-    return kept[: workers * elements].reshape(workers, elements)
+def _kept(name: str, dtype: Any, elements: int, make: Callable[[int, Any], Array]) -> Array:
+    held: dict[Any, Array] = _LOCAL.__dict__
+    array = held.get((name, dtype))
+    if array is None or array.size < elements:
+        array = held[name, dtype] = make(elements, dtype)
+    return array
 
 
-def zeros(dtype: Any, elements: int) -> npt.NDArray[Any]:
+def workspace(dtype: np.dtype[Any], shared: int, workers: int, elements: int) -> tuple[Array, Array]:
+    """Uninitialised scratch: (shared,) for all the workers, and (workers, elements), a row for each."""
+    array = _kept("scratch", dtype, shared + workers * elements, np.empty)
+    return array[:shared], array[shared : shared + workers * elements].reshape(workers, elements)
+
+
+def zeros(dtype: np.dtype[Any], elements: int) -> Array:
     """At least ``elements`` zeros, never to be written: the bias of what has none."""
-    held: dict[Any, npt.NDArray[Any]] = _LOCAL.__dict__
-    key = "zeros " + np.dtype(dtype).char
-    kept = held.get(key)
-    if kept is None or kept.size < elements:
-        kept = held[key] = np.zeros(elements, dtype)
-    return kept
+    return _kept("zeros", dtype, elements, np.zeros)
