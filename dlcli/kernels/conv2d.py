@@ -26,7 +26,8 @@ Array = np.ndarray[Any, Any]
 Geometry = tuple[int, int, int, int, int, int, int]
 Shape = tuple[int, ...]
 
-BAND_BYTES = 256 * 1024  # of padded input that a thread works on: half of a second-level cache
+BAND_BYTES = 256 * 1024  # of input and output that a thread works on: part of a second-level cache
+CUT_WASTE, CUT_DEPTH = 0.04, 64  # multiplications saved, and steps of a part, that make cutting worth it
 POSITIONS = 256  # output positions in a band of the weight gradient
 
 
@@ -61,54 +62,86 @@ class Plan(NamedTuple):
     window: tuple[int, ...]
     sizes: tuple[int, ...]
     phases: Array
-    offsets: Array
+    runs: Array
+    run_rows: Array
     taps: Array
     packed: int  # elements of packed weights
     scratch: int  # elements of a band with its padding
     bands: int  # of an image
 
 
+def _reach(place: int, count: int, step: int, size: int) -> tuple[int, int]:
+    """The first of ``count`` points whose tap is inside the input, and the one past the last."""
+    return min(count, max(0, -(place // step))), max(0, min(count, -(-(size - place) // step)))
+
+
+def _cut(axis: Axis, step: int, size: int) -> list[Axis]:
+    """The parts of one axis: a part for each tap, over the points at which it is inside the input."""
+    parts = []
+    for k, place in axis.taps:
+        first, last = _reach(place, axis.count, step, size)
+        if first < last:
+            parts.append(Axis(first, last - first, ((k, place + first * step),)))
+    return parts
+
+
+def _waste(axes: list[Axis], step: int, size: int) -> float:
+    """The share of multiplications along an axis that are with padding."""
+    total = sum(axis.count * len(axis.taps) for axis in axes)
+    return 1 - sum(part.count for axis in axes for part in _cut(axis, step, size)) / total
+
+
 def _correlation_plan(
     x: Shape, y: Shape, kernel: Shape, groups: int, axes: tuple[list[Axis], list[Axis]], steps: Shape, itemsize: int
 ) -> Plan:
     """The plan to read x (N, H, W, C) for y; ``steps``: input's and output's, each of rows and columns."""
-    (_, height, width, channels), (_, out_height, out_width, filters) = x, y
+    (_, height, width, channels), (_, out_height, _, filters) = x, y
     in_step_h, in_step_w, out_step_h, out_step_w = steps
+    depth, panels = channels // groups, -(-(filters // groups) // PANEL)
+    cut = depth * kernel[0] >= CUT_DEPTH and _waste(axes[1], in_step_w, width) > CUT_WASTE
+    parts = [(axis, _cut(axis, in_step_w, width) if cut else [axis]) for axis in axes[1]]
+    read = [(place, (part.count - 1) * in_step_w + place) for _, some in parts for part in some for _, place in part.taps]
+    first, last = min(low for low, _ in read), 1 + max(high for _, high in read)
     rows_read = [place for axis in axes[0] for _, place in axis.taps]
+    in_place = first >= 0 and last <= width
     first_row, span = min(rows_read), max(rows_read) - min(rows_read) + 1
-    first = min(place for axis in axes[1] for _, place in axis.taps)
-    last = 1 + max((axis.count - 1) * in_step_w + place for axis in axes[1] for _, place in axis.taps)
-    last_row = 1 + max((axis.count - 1) * in_step_h + place for axis in axes[0] for _, place in axis.taps)
-    in_place = first_row >= 0 and first >= 0 and last_row <= height and last <= width
     if in_place:
         first_row, first, last = 0, 0, width
     row_length = (last - first) * channels
 
-    phases, offsets, taps, packed = [], [], [], 0
-    depth, panels = channels // groups, -(-(filters // groups) // PANEL)
+    phases, runs, run_rows, taps, packed = [], [], [], [], 0
     for rows in axes[0]:
-        for columns in axes[1]:
-            places = [place for _, place in columns.taps]
-            merged = groups == 1 and places == list(range(places[0], places[0] + len(places))) if places else False
-            starts = places[:1] if merged else places
-            runs = [(row - first_row) * row_length + (place - first) * channels for _, row in rows.taps for place in starts]
-            order = [i * kernel[1] + j for i, _ in rows.taps for j, _ in columns.taps]
-            run_depth = depth * len(places) if merged else depth
-            phases.append((rows.start, columns.start, rows.count, columns.count, len(runs), len(offsets),
-                           len(taps), len(order), packed, run_depth))  # fmt: skip
-            offsets += runs
-            taps += order
-            packed += len(order) * depth * groups * panels * PANEL
+        for axis, some in parts:
+            if cut or not (rows.taps and axis.taps):
+                phases.append((rows.start, axis.start, rows.count, axis.count, 0, 0, 0, 0, 0, 1, 0))
+            for part in some if rows.taps else ():
+                places = [place for _, place in part.taps]
+                if not places:
+                    continue
+                merged = groups == 1 and places == list(range(places[0], places[0] + len(places)))
+                starts, run_depth = (places[:1], depth * len(places)) if merged else (places, depth)
+                order = [i * kernel[1] + j for i, _ in rows.taps for j, _ in part.taps]
+                start = axis.start + part.start * out_step_w if cut else axis.start
+                reads = [(row, place) for _, row in rows.taps for place in starts]
+                phases.append((rows.start, start, rows.count, part.count, len(reads), len(runs), len(taps),
+                               len(order), packed, run_depth, int(cut)))  # fmt: skip
+                runs += [
+                    ((row - first_row) * row_length + (place - first) * channels, r * run_depth * PANEL)
+                    for r, (row, place) in enumerate(reads)
+                ]
+                run_rows += [row for row, _ in reads]
+                taps += order
+                packed += len(order) * depth * groups * panels * PANEL
 
-    most_rows = max(axis.count for axis in axes[0])
-    fit = (BAND_BYTES // (row_length * itemsize) - span) // in_step_h + 1
-    per_image = -(-most_rows // max(1, min(fit, most_rows)))
-    band_rows = (-(-most_rows // per_image) - 1) * in_step_h + span
-    window = (height, first_row, span, first * channels, last * channels, int(in_place), most_rows)
+    most = max(axis.count for axis in axes[0])
+    row_bytes = itemsize * (in_step_h * row_length + out_step_h * y[2] * filters)
+    per_image = -(-most // min(most, max(1, BAND_BYTES // row_bytes)))
+    band_rows = (-(-most // per_image) - 1) * in_step_h + span
+    window = (height, first_row, span, first * channels, last * channels, int(in_place), most)
     sizes = (depth, filters // groups, groups, out_height, in_step_h, in_step_w, out_step_h, out_step_w,
              row_length, filters)  # fmt: skip
-    return Plan(window, sizes, np.array(phases, np.int64), np.array(offsets, np.int64), np.array(taps, np.int64),
-                packed, 0 if in_place else band_rows * row_length, per_image)  # fmt: skip
+    tables = (np.array(table, np.int64) for table in (phases, runs, run_rows, taps))
+    return Plan(window, sizes, *tables, packed, 0 if in_place else band_rows * row_length, per_image)
 
 
 @lru_cache(maxsize=256)
@@ -143,7 +176,7 @@ def _correlate(plan, x, weights, transposed, bias, function, y):  # type: ignore
         weights.reshape(-1, weights.shape[3]), transposed, depth, width, groups, plan.phases, plan.taps, packed
     )
     rest = (per_image, tiles.address(y.itemsize), x.reshape(images * x.shape[1], -1), plan.window, plan.sizes,
-            plan.phases, plan.offsets, packed, bias, function, y.reshape(images * y.shape[1], -1))  # fmt: skip
+            plan.phases, plan.runs, plan.run_rows, packed, bias, function, y.reshape(images * y.shape[1], -1))  # fmt: skip
     if workers == 1:
         correlation.bands(0, images * per_image, *rest, scratch[0])
     else:
@@ -241,7 +274,8 @@ def weight_gradient(
     plan = _weight_plan(x.shape, dy.shape, shape, geometry, x.itemsize)
     workers = min(_workers(dy.size * target.size // shape[3]), len(plan.table))
     totals, scratch = workspace(dy.dtype, target.size if kind == UPDATE else 0, workers, plan.scratch)
-    _, offsets = workspace(np.dtype(np.int64), 0, workers, plan.runs)
+    _, offsets = workspace(np.dtype(np.int64), 0, workers, 2 * plan.runs)
+    offsets = offsets.reshape(workers, plan.runs, 2)
     if kind != UPDATE:
         totals = target.reshape(-1)
     rest = (tiles.address(dy.itemsize), x.reshape(x.shape[0] * x.shape[1], -1), _flat(dy), plan.window, plan.sizes,

@@ -5,9 +5,10 @@ make one contiguous run. Neither im2col nor a batch-sized copy is needed: a thre
 the input rows below it with their padding into its own cache (or reads them in place where nothing is padded), and the
 tile walks along the runs by a table of offsets.
 
-``plan`` holds whole numbers only (see `dlcli.kernels.conv2d`): ``sizes``; ``phases``, one row for each residue of the
-output points modulo the stride at which they are written (the input's gradient of a strided convolution; the forward
-pass has one); ``offsets`` of the runs; ``taps``, the kernel positions in the order in which they are summed.
+The plan (`dlcli.kernels.conv2d`) is whole numbers only: ``sizes``; ``phases``, each a set of output points that share
+their taps; ``runs``, the tile's offsets, with ``run_rows``, the input row that each reads; ``taps``, the kernel places
+in the order of the sum. Rows of padding are never multiplied. In narrow images columns of padding are not either: a
+phase is then cut into parts, one for each kernel column, that continue each other's sums over the points it reaches.
 """
 
 import numpy as np
@@ -61,53 +62,66 @@ def copy_rows_padded(x, image, height, first_row, rows, first, last, out, start)
 
 
 @njit(cache=True)
-def _phase(tile, image, first, last, base, phase, sizes, offsets, packed, bias, y):
+def _fill(line, first, step, count, values):
+    """``count`` stretches of a line ← ``values``: what a sum without a term is."""
+    for q in range(count):
+        start = first + q * step
+        line[start : start + values.size] = values
+
+
+@njit(cache=True)
+def _inside(rows, row, height, first, count):
+    """The runs that read a row inside the image: the others, in the padding, add nothing."""
+    last = first + count
+    while first < last and rows[first] + row < 0:
+        first += 1
+    while first < last and rows[last - 1] + row >= height:
+        last -= 1
+    return first, last
+
+
+@njit(cache=True)
+def _phase(tile, image, height, first, last, base, phase, sizes, runs, run_rows, packed, bias, y):
     """One phase's rows first … last of an image; ``base``: the address of the input under the phase's first row."""
     (channels, filters, groups, out_height, in_step_h, in_step_w, out_step_h, out_step_w, row_length,
      out_channels) = sizes  # fmt: skip
-    h0, w0, height, width, runs, first_run, _, taps, first_packed, depth = phase
+    h0, w0, rows, width, count, first_run, _, _, first_packed, depth, continued = phase
     size = y.itemsize
     limit = ROWS if size == 4 else ROWS // 2
     strips = (width + limit - 1) // limit
     in_chunk = max(1, CHUNK // depth)
     panels = (filters + PANEL - 1) // PANEL
-    last = min(last, height)
-    out_row = out_step_w * out_channels
+    out_row, a_row = out_step_w * out_channels, in_step_w * channels * groups
     for group in range(groups):
-        for r in range(0, runs, in_chunk):
+        for chunk in range(0, count, in_chunk):
             for p in range(panels):
                 n = p * PANEL
-                b = packed.ctypes.data + size * (
-                    first_packed + ((group * panels + p) * runs + r) * depth * PANEL
-                )
-                column = group * filters + n
-                for row in range(first, last):
+                b = packed.ctypes.data + size * (first_packed + (group * panels + p) * count * depth * PANEL)
+                column, columns = group * filters + n, min(PANEL, filters - n)
+                for row in range(first, min(last, rows)):
+                    r0, r1 = _inside(
+                        run_rows, row * in_step_h, height, first_run + chunk, min(in_chunk, count - chunk)
+                    )
+                    begins = chunk == 0 and not continued
+                    line, place = image * out_height + h0 + row * out_step_h, w0 * out_channels + column
+                    if r0 == r1:
+                        if begins:
+                            _fill(y[line], place, out_row, width, bias[column : column + columns])
+                        continue
                     left = base + size * ((row - first) * in_step_h * row_length + group * channels)
-                    line = (image * out_height + h0 + row * out_step_h) * y.shape[1] + w0 * out_channels + column
+                    start = y.ctypes.data + size * (line * y.shape[1] + place)
                     for strip in range(strips):
                         q0, q1 = share(strip, strips, width)
-                        out = y.ctypes.data + size * (line + q0 * out_row)
-                        init, init_row = (out, out_row) if r else (bias.ctypes.data + size * column, 0)
+                        out = start + size * q0 * out_row
+                        init, init_row = (bias.ctypes.data + size * column, 0) if begins else (out, out_row)
                         tiles.call(
-                            tile, q1 - q0, min(PANEL, filters - n), left + size * q0 * in_step_w * channels * groups,
-                            in_step_w * channels * groups, 1, min(in_chunk, runs - r), depth,
-                            offsets.ctypes.data + 8 * (first_run + r), b, init, init_row, out, out_row,
+                            tile, q1 - q0, columns, left + size * q0 * a_row, a_row, 1, r1 - r0, depth,
+                            runs.ctypes.data + 16 * r0, b, init, init_row, out, out_row,
                         )  # fmt: skip
 
 
 @njit(cache=True)
-def _clear(image, first, last, phase, sizes, y):
-    """Zero for the points that no tap reaches (the stride is larger than the kernel)."""
-    out_height, out_step_h, out_step_w, channels = sizes[3], sizes[6], sizes[7], sizes[9]
-    for row in range(first, min(last, phase[2])):
-        line = y[image * out_height + phase[0] + row * out_step_h]
-        for q in range(phase[3]):
-            start = (phase[1] + q * out_step_w) * channels
-            line[start : start + channels] = 0
-
-
-@njit(cache=True)
-def bands(first, last, per_image, tile, x, window, sizes, phases, offsets, packed, bias, function, y, scratch):
+def bands(first, last, per_image, tile, x, window, sizes, phases, runs, run_rows, packed, bias, function, y, scratch):
     """Bands first … last of the output, ``per_image`` to an image.
 
     x: (images · height, width · channels); y: (images · out height, out width · out channels).
@@ -129,11 +143,15 @@ def bands(first, last, per_image, tile, x, window, sizes, phases, offsets, packe
             base = scratch.ctypes.data
         for index in range(phases.shape[0]):
             row = phases[index]
-            phase = (row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], row[9])
-            if phase[4] == 0:
-                _clear(image, r0, r1, phase, sizes, y)
-            else:
-                _phase(tile, image, r0, r1, base, phase, sizes, offsets, packed, bias, y)
+            phase = (
+                row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], row[9], row[10]
+            )  # fmt: skip
+            if phase[4] > 0:
+                _phase(tile, image, height, r0, r1, base, phase, sizes, runs, run_rows, packed, bias, y)
+            else:  # no tap, or their parts are still to come
+                for line in range(r0, min(r1, phase[2])):
+                    out = y[image * out_height + phase[0] + line * sizes[6]]
+                    _fill(out, phase[1] * sizes[9], sizes[7] * sizes[9], phase[3], bias[: sizes[9]])
         if function != LINEAR:
             for row in range(image * out_height + r0, image * out_height + r1):
                 activate_row(function, y[row])
@@ -141,10 +159,10 @@ def bands(first, last, per_image, tile, x, window, sizes, phases, offsets, packe
 
 @njit(cache=True, parallel=True)
 def parallel_bands(
-    workers, count, per_image, tile, x, window, sizes, phases, offsets, packed, bias, function, y, scratch
+    workers, count, per_image, tile, x, window, sizes, phases, runs, run_rows, packed, bias, function, y, scratch
 ):
     for worker in prange(workers):
         first, last = share(np.int64(worker), workers, count)
         bands(
-            first, last, per_image, tile, x, window, sizes, phases, offsets, packed, bias, function, y, scratch[worker]
+            first, last, per_image, tile, x, window, sizes, phases, runs, run_rows, packed, bias, function, y, scratch[worker]
         )

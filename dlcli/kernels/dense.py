@@ -28,7 +28,7 @@ BLOCK_PANELS = 128 // PANEL
 PACKED = DEPTH * BLOCK_PANELS * PANEL  # elements of scratch: the panels, and the sums of a block for eq. (4)
 SCRATCH = PACKED + BLOCK_ROWS * BLOCK_PANELS * PANEL
 SERIAL = 300_000  # multiply-adds below which waking the threads costs more than it saves
-ORIGIN = np.zeros(1, np.int64)  # the offset of a sum's only run
+ORIGIN = np.zeros(2, np.int64)  # the offsets of a sum's only run
 
 Array = np.ndarray[Any, Any]
 

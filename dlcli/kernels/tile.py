@@ -1,9 +1,9 @@
 """The register tile on which every product of the project runs, in LLVM vector code for this machine.
 
-    out[m, n] = init[m, n] + Σ_r Σ_k a[m, offset_r + k] · b[r · depth + k, n]        m < rows, n < width
+    out[m, n] = init[m, n] + Σ_r Σ_k a[m, k + i_r] · b[k + j_r, n]        m < rows, n < width, k < depth
 
-The sum is over ``runs`` contiguous runs (a dense product has one; a convolution's patch has one per kernel row) of
-``depth`` steps each. The accumulators, ``rows`` times a panel's vectors, stay in registers: a step of k is one load
+The sum is over ``runs`` runs of ``depth`` steps (a dense product has one run; a convolution's patch one per kernel
+row); ``offsets`` holds a pair for each, the elements from the start of a and of b. The accumulators, ``rows`` times a panel's vectors, stay in registers: a step of k is one load
 per vector of b, one broadcast per row of a, and a fused multiply-add per accumulator. Lanes are outputs, so no sum
 ever crosses lanes and every output is one sum, k = 0, 1, 2 …, whatever the vector width. A float that is stored and
 loaded is itself, so a long sum may be cut anywhere and continued with ``init = out``: the bits do not change.
@@ -95,8 +95,9 @@ class _Emitter:
         builder.branch(run)
 
         builder.position_at_end(run)
-        r, b_run, sums_run = self.phi(constant(0), entry), self.phi(self.b, entry), self.phis(first, entry)
-        a_run = builder.gep(self.a, [builder.load(builder.gep(self.offsets, [r]))])
+        r, pair, sums_run = self.phi(constant(0), entry), self.phi(self.offsets, entry), self.phis(first, entry)
+        a_run = builder.gep(self.a, [builder.load(pair)])
+        b_run = builder.gep(self.b, [builder.load(builder.gep(pair, [constant(1)]))])
         builder.branch(step)
 
         builder.position_at_end(step)
@@ -112,16 +113,16 @@ class _Emitter:
             for j, lanes in enumerate(columns):
                 spread = vectors.spread(builder, scalar, lanes)
                 added[m, j] = vectors.multiply_add(builder, spread, panel[j], sums[m, j])
-        left_next, b_next = builder.sub(left, constant(1)), builder.gep(b, [constant(PANEL)])
+        left_next = builder.sub(left, constant(1))
         left.add_incoming(left_next, step)
         a.add_incoming(builder.gep(a, [self.a_k]), step)
-        b.add_incoming(b_next, step)
+        b.add_incoming(builder.gep(b, [constant(PANEL)]), step)
         builder.cbranch(builder.icmp_signed(">", left_next, constant(0)), step, run_end)
 
         builder.position_at_end(run_end)
         r_next = builder.add(r, constant(1))
         r.add_incoming(r_next, run_end)
-        b_run.add_incoming(b_next, run_end)
+        pair.add_incoming(builder.gep(pair, [constant(2)]), run_end)
         for cell in cells:
             sums[cell].add_incoming(added[cell], step)
             sums_run[cell].add_incoming(added[cell], run_end)
@@ -185,9 +186,9 @@ def twin(itemsize, rows, width, a, a_row, a_k, runs, depth, offsets, b, init, in
     """
     total = vectors.view(init, (rows, width), (init_row, 1), itemsize).astype(np.float64)
     for r in range(runs):
-        start = a + itemsize * ctypes.c_int64.from_address(offsets + 8 * r).value
-        left = vectors.view(start, (depth, rows), (a_k, a_row), itemsize).astype(np.float64)
-        right = vectors.view(b + itemsize * r * depth * PANEL, (depth, width), (PANEL, 1), itemsize)
+        i, j = (ctypes.c_int64 * 2).from_address(offsets + 16 * r)
+        left = vectors.view(a + itemsize * i, (depth, rows), (a_k, a_row), itemsize).astype(np.float64)
+        right = vectors.view(b + itemsize * j, (depth, width), (PANEL, 1), itemsize)
         for k in range(depth):
             total += left[k, :, None] * right[k]
             if itemsize == 4:

@@ -22,7 +22,7 @@ def _place_band(band, images, x, window, sizes, offsets, scratch):
     """Set the offset of every output row of a band; returns the address they are relative to, the rows' number,
     and the first of them."""
     height, first_row, span, first_element, last_element, in_place, out_height = window
-    per_image, images_per_band, step = sizes[0], sizes[1], sizes[2]
+    per_image, images_per_band, step, out_width = sizes[0], sizes[1], sizes[2], sizes[4]
     first_image = band // per_image * images_per_band
     last_image = min(first_image + images_per_band, images)
     p0, p1 = share(band % per_image, per_image, out_height)
@@ -36,7 +36,8 @@ def _place_band(band, images, x, window, sizes, offsets, scratch):
                 x, image, height, first_row + p0 * step, rows, first_element, last_element, scratch, start
             )
         for p in range(p1 - p0):
-            offsets[run] = start + p * step * row_length
+            offsets[run, 0] = start + p * step * row_length
+            offsets[run, 1] = run * out_width * PANEL
             run += 1
     address = x.ctypes.data if in_place else scratch.ctypes.data
     return address, run, first_image * out_height + p0
