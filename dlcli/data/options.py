@@ -27,16 +27,23 @@ class Transform(Family):
     package: ClassVar[str] = "dlcli.data.transforms"
 
     def output_shape(self, shape: Shape) -> Shape:
-        """Shape of a transformed sample."""
+        """Shape of a transformed sample, of as many numbers."""
         return shape
 
+    def statistics(self, shape: Shape) -> dict[str, Shape]:
+        """Names and shapes of the statistics that `fit` makes for samples of this shape."""
+        return {}
+
     def fit(self, batches: Iterable[Array]) -> dict[str, Array]:
-        """Statistics of the training samples, kept in the checkpoint; ``batches`` are float32, transformed so far."""
+        """Statistics (float32) of the training samples, kept in the checkpoint.
+
+        ``batches`` are (n, …) float32, transformed so far; asking for the next one overwrites the last.
+        """
         return {}
 
     @abstractmethod
     def apply(self, x: Array, statistics: dict[str, Array]) -> Array:
-        """Transform a batch (N, …) of float32 or float64, in place where the shape allows; returns it."""
+        """Transform a contiguous float batch (N, …) in place; returns it, or a view of another shape."""
 
 
 class Tail(Options):
@@ -52,8 +59,8 @@ class DataOptions(Options):
     source: Source
     """Where samples come from."""
     validation: Annotated[float, Field(ge=0, lt=1)] | Annotated[int, Field(ge=0)] | Tail = 0.0
-    """Held out of the training set: a share below 1, a count, or `{tail: N}` for the last N; shares and counts are
-    drawn at random, in the classes' proportions."""
+    """Held out of the training set: a share below 1, a count, or `{tail: N}` for the last N; shares and
+    counts are drawn at random, in the classes' proportions."""
     split_seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the draw of the validation set (`seed` has no part in it)."""
     batch_size: Count = 100
