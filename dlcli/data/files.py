@@ -1,6 +1,7 @@
 """Opening data files: whatever can be wrong with one becomes a message that names it."""
 
 import gzip
+import math
 import os
 import stat
 import zipfile
@@ -20,13 +21,15 @@ PIECE = 1 << 20  # bytes read at a time
 MAX_EXPANSION = 200  # MNIST's images expand 5 times, its labels 13 times; deflate can reach 1032
 SMALL = 64 << 20  # bytes; what expands to less than this harms no one
 
-GZIP, ZIP, NPY = b"\x1f\x8b", b"PK", b"\x93NUMPY"
+GZIP = b"\x1f\x8b"
+ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # an archive with members, one without
 
 
 def describe(head: bytes) -> str:
     """What a file's first bytes look like, for messages."""
-    kinds = {
-        GZIP: "gzip data", ZIP: "a ZIP archive (NPZ)", NPY: "an NPY array", b"\x80": "a Python pickle",
+    kinds: dict[bytes | tuple[bytes, ...], str] = {
+        GZIP: "gzip data", ZIP: "a ZIP archive (NPZ)", b"\x93NUMPY": "an NPY array",
+        b"\x80": "a Python pickle",
         b"\x89PNG": "a PNG image", b"\xff\xd8": "a JPEG image", b"\x89HDF": "an HDF5 file",
     }  # fmt: skip
     for magic, kind in kinds.items():
@@ -66,7 +69,7 @@ class DataFile:
 
         Raises `DataError`, before memory is taken, where the file cannot hold it.
         """
-        array_bytes = int(np.prod(np.array(shape, object))) * dtype.itemsize
+        array_bytes = math.prod(shape) * dtype.itemsize
         expected = offset + array_bytes
         if not self.compressed and self.size != expected:
             raise DataError(

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from dlcli.data.dataset import real_numbers
-from dlcli.data.files import GZIP, NPY, PIECE, SMALL, describe, failures_of, fill
+from dlcli.data.files import GZIP, PIECE, SMALL, ZIP, describe, failures_of, fill
 from dlcli.data.formats.idx import read_header
 from dlcli.data.formats.lines import Line, arriving_lines
 from dlcli.data.formats.npz import Archive
@@ -106,12 +106,12 @@ def _arrays(
         yield from _arrays(_Joined.start(unzipped), name, shape, label, delimiter, batch)
     elif head.startswith(b"\0\0"):
         yield from _idx(stream, name, shape, batch)
-    elif head.startswith(b"PK"):
+    elif head.startswith(ZIP):
         yield _npz(stream, name, shape)
     elif head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
         for lines in arriving_lines(stream, name):
             yield np.stack([_json(line, name, shape) for line in lines])
-    elif head[0] in b"\x80\x89\xff\x93" or b"\0" in head[:4] or head.startswith(NPY):
+    elif head[0] in b"\x80\x89\xff\x93" or b"\0" in head[:4]:
         raise DataError(f"{name}: found {describe(head)}, expected CSV, JSON lines, IDX or NPZ")
     else:
         reader = RowReader(name, delimiter, label=label, columns=math.prod(shape))

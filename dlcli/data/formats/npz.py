@@ -1,12 +1,15 @@
 """NPZ: a ZIP archive of NPY arrays, read without pickle, sizes checked before memory is taken."""
 
+import errno
 import math
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO, cast
 
 import numpy as np
 
-from dlcli.data.files import check_expansion, describe, fill
+from dlcli.data.files import ZIP, check_expansion, describe, fill
 from dlcli.data.memory import allocate
 from dlcli.errors import DataError
 from dlcli.layers.base import Array, Shape
@@ -18,10 +21,11 @@ class Archive:
     def __init__(self, stream: BinaryIO, name: str, size: int) -> None:
         self.name, self.size = name, size
         head = stream.read(8)
-        if not head.startswith(b"PK"):
+        if not head.startswith(ZIP):
             raise DataError(f"{name}: found {describe(head)}, expected an NPZ file (a ZIP archive of arrays)")
         stream.seek(0)
-        self._zip = zipfile.ZipFile(stream)
+        with _zip_failures(name):
+            self._zip = zipfile.ZipFile(stream)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -34,25 +38,35 @@ class Archive:
             raise DataError(f"{self.name}: no array {key}; found {', '.join(self.keys) or 'none'}")
         place = f"{self.name}: array {key}"
         member = self._zip.getinfo(f"{key}.npy" if f"{key}.npy" in self._zip.namelist() else key)
-        try:
-            with self._zip.open(member) as opened:
-                stream = cast(BinaryIO, opened)
-                shape, fortran, dtype = _header(stream, place)
-                offset = stream.tell()
-                expected = math.prod(shape) * dtype.itemsize
-                if member.file_size - offset != expected:
-                    raise DataError(
-                        f"{place}: found {member.file_size - offset:,} bytes of data, "
-                        f"expected {expected:,} for shape {list(shape)} of {dtype}"
-                    )
-                check_expansion(place, min(member.compress_size, self.size), expected)
-                array = allocate(shape[::-1] if fortran else shape, dtype, place)
-                fill(stream, array, place, offset)
-                stream.read(1)  # compares the checksum
-        except (RuntimeError, NotImplementedError) as error:  # encrypted, or a compression unknown to zipfile
-            raise DataError(f"{place}: {error}") from error
+        with _zip_failures(place), self._zip.open(member) as opened:
+            stream = cast(BinaryIO, opened)
+            shape, fortran, dtype = _header(stream, place)
+            offset = stream.tell()
+            expected = math.prod(shape) * dtype.itemsize
+            if member.file_size - offset != expected:
+                raise DataError(
+                    f"{place}: found {member.file_size - offset:,} bytes of data, "
+                    f"expected {expected:,} for shape {list(shape)} of {dtype}"
+                )
+            check_expansion(place, min(member.compress_size, self.size), expected)
+            array = allocate(shape[::-1] if fortran else shape, dtype, place)
+            fill(stream, array, place, offset)
+            stream.read(1)  # compares the checksum
         array = array.T if fortran else array
         return array.astype(dtype.newbyteorder("="), copy=False)
+
+
+@contextmanager
+def _zip_failures(place: str) -> Iterator[None]:
+    """Turn what zipfile raises for an archive that it cannot read into `DataError`."""
+    try:
+        yield
+    except (RuntimeError, ValueError, zipfile.BadZipFile) as error:  # encrypted, unknown, not UTF-8, damaged
+        raise DataError(f"{place}: damaged or of an unknown kind: {error}") from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # an offset outside the file
+            raise
+        raise DataError(f"{place}: damaged: its table of contents points outside the file") from error
 
 
 def _header(stream: BinaryIO, place: str) -> tuple[Shape, bool, np.dtype[np.generic]]:

@@ -29,7 +29,8 @@ class RowReader:
     Parameters
     ----------
     name: of the file, for messages.
-    header: whether the first row holds names; ``"auto"`` takes it for names when no cell of it is a number.
+    header: whether the first row holds names; ``"auto"``: it does when no cell of it is a number, or one is
+        the label's name.
     label: name or index (negative: from the end) of the column to set apart.
     columns: number of the other columns, where it is known; rows may then come with the label or without it.
     """
@@ -81,7 +82,7 @@ class RowReader:
         """Fix what the first row tells; whether it is a header."""
         is_header = self.header
         if is_header == "auto":
-            is_header = isinstance(self.label, str) or not any(map(_is_number, row))
+            is_header = self.label in row or not any(map(_is_number, row))
         self.names = [cell.strip() for cell in row] if is_header else None
         self.width = len(row)
         if self.label is not None and (self.columns is None or self.width != self.columns):
@@ -122,7 +123,7 @@ class RowReader:
         except ValueError:
             pass
         width = len(rows[0])
-        at = next(i for i, cell in enumerate(cells) if not _is_finite(cell))
+        at = next(i for i, cell in enumerate(cells) if not is_finite(cell))
         row, column = divmod(at, width)
         if self.label_index is not None and column >= self.label_index:
             column += 1
@@ -140,6 +141,7 @@ def _is_number(cell: str) -> bool:
     return "_" not in cell  # Python reads 1_000 as a number; tables mean something else by it
 
 
-def _is_finite(cell: str) -> bool:
+def is_finite(cell: str) -> bool:
+    """Whether a cell is a number that float32 can hold."""
     with np.errstate(over="ignore"):
         return _is_number(cell) and bool(np.isfinite(np.float32(float(cell))))

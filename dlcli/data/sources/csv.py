@@ -8,7 +8,7 @@ from pydantic import Field
 from dlcli.data.dataset import Dataset, Samples, Task
 from dlcli.data.files import open_file
 from dlcli.data.formats.lines import arriving_lines
-from dlcli.data.formats.rows import HasHeader, RowReader, Rows
+from dlcli.data.formats.rows import HasHeader, RowReader, Rows, is_finite
 from dlcli.data.options import Source
 from dlcli.errors import DataError
 
@@ -42,7 +42,8 @@ class Csv(Source):
     label: str | int = -1
     """Column to be predicted: its name, or its index from 0 (from −1, backwards from the last)."""
     header: HasHeader = "auto"
-    """Whether the first row holds the columns' names; `auto`: it does when no cell of it is a number."""
+    """Whether the first row holds the columns' names; `auto`: it does when no cell of it is a number,
+    or one is the label's name."""
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
     """Character between cells."""
     task: Task = "classification"
@@ -96,10 +97,6 @@ def _numbers(table: Table) -> Samples:
 
 
 def _target(table: Table, row: int) -> float:
-    try:
-        value = float(table.labels[row])
-    except ValueError:
-        value = np.nan
-    if not abs(value) <= np.finfo(np.float32).max:
+    if not is_finite(table.labels[row]):
         raise DataError(f"{table.place(row)}: found {table.labels[row]!r}, expected a finite number")
-    return value
+    return float(table.labels[row])

@@ -51,6 +51,8 @@ class Idx(Source):
     def load(self) -> Dataset:
         train = self._split("train", self.classes)
         if train is None:
+            if not os.path.isdir(self.root or ""):
+                raise DataError(f"{self.root}: no such folder, looked for in {os.getcwd()}")
             raise DataError(f"{self.root}: no {NAMES['train_images']} in this folder, plain or .gz")
         classes = self.classes or int(train.y.max()) + 1
         return Dataset(train, self._split("test", classes), tuple(range(classes)))
