@@ -1,9 +1,10 @@
 """The whole of a config file, typed: what every command works from."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
+from dlcli.config.consistency import misfits
 from dlcli.data.options import DataOptions
 from dlcli.layers.base import Layer
 from dlcli.losses.base import Loss
@@ -47,8 +48,17 @@ class Experiment(Options):
         inner = value["pretrain"].get(inner_key, {})
         if not isinstance(outer, dict) or not isinstance(inner, dict):
             return value
+        kind = outer.get("type", Optimiser.default_type)
+        if inner.get("type", kind) != kind:
+            return value
         merged = _spell(outer) | _spell(inner)
         return value | {"pretrain": value["pretrain"] | {inner_key: merged}}
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Self:
+        for misfit in misfits(self.network, (self.pretrain and self.pretrain.layers) or ()):
+            raise misfit
+        return self
 
 
 def _spell(optimiser: dict[str, Any]) -> dict[str, Any]:
