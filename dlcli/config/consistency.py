@@ -1,7 +1,7 @@
 """Mistakes that no single option shows: layers that repeat a name, or name one that isn't there.
 
-They are found before shapes are known, in options or in mappings that are yet to become options, so that they stand
-beside all the other mistakes of a file.
+They are found before shapes are known, in options or in mappings that are yet to become options, so that they
+stand beside all the other mistakes of a file.
 """
 
 from collections.abc import Iterator, Sequence
@@ -51,7 +51,9 @@ def _describe(layer: Any) -> _Described:
     given = layer if isinstance(layer, dict) else {"type": layer}
     name, inputs = given.get("name"), given.get("inputs")
     return _Described(
-        str(given.get("type")), name if isinstance(name, str) else None, inputs if isinstance(inputs, list) else None
+        type=str(given.get("type")),
+        name=name if isinstance(name, str) else None,
+        inputs=inputs if isinstance(inputs, list) else None,
     )
 
 
@@ -60,7 +62,7 @@ def _name(name: str, before: Sequence[str]) -> str | None:
     if number.isdigit() and kind in {*Layer.members(), *Layer.type_spellings()}:
         return f"found {quoted(name)}, a pattern reserved for layers without a name; expected another name"
     if name in before:
-        return f"found {quoted(name)}, the name of layer {before.index(name)} (counted from 0) already; expected another"
+        return f"found {quoted(name)}, network.{before.index(name)} has this name already; expected another"
     return None
 
 

@@ -49,10 +49,10 @@ class Experiment(Options):
         if not isinstance(outer, dict) or not isinstance(inner, dict):
             return value
         kind = outer.get("type", Optimiser.default_type)
-        if inner.get("type", kind) != kind:
+        own = _spell(kind, inner)
+        if inner.get("type", kind) != kind or len(own) < len(inner):  # another's keys, or one given twice
             return value
-        merged = _spell(outer) | _spell(inner)
-        return value | {"pretrain": value["pretrain"] | {inner_key: merged}}
+        return value | {"pretrain": value["pretrain"] | {inner_key: _spell(kind, outer) | own}}
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:
@@ -61,8 +61,8 @@ class Experiment(Options):
         return self
 
 
-def _spell(optimiser: dict[str, Any]) -> dict[str, Any]:
-    """The mapping with its member's own spelling of each key, so that two mappings can be merged."""
-    member = Optimiser.members().get(optimiser.get("type", Optimiser.default_type))
+def _spell(kind: Any, optimiser: dict[str, Any]) -> dict[str, Any]:
+    """The mapping with its type's own spelling of each key, so that two mappings can be merged."""
+    member = Optimiser.members().get(kind) if isinstance(kind, str) else None
     spellings = member.spellings() if member else {}
     return {spellings.get(key, key): item for key, item in optimiser.items()}

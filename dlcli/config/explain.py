@@ -1,31 +1,42 @@
 """Pydantic's errors → mistakes in our words, each at its place in the file.
 
-The model, the file and the errors are walked together: an error's path, which holds labels of unions and types beside
-keys, only makes sense beside the annotations.
+The model, the file and the errors are walked together: an error's path holds labels of unions and types
+beside keys, and only makes sense beside the annotations.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from pydantic_core import ErrorDetails
 from pydantic_core.core_schema import ErrorType
 
 from dlcli.config.forms import (
-    Form, branches, child, entry, expectation, form_of, is_family, is_list, is_options, member, unwrap,
-)  # fmt: skip
+    Form,
+    branches,
+    child,
+    entry,
+    expectation,
+    form_of,
+    is_family,
+    is_list,
+    is_options,
+    member,
+    origin,
+    unwrap,
+)
 from dlcli.config.nodes import Node
 from dlcli.config.words import closest, did_you_mean, listed, quoted
 from dlcli.errors import Mistake
 from dlcli.options import Family, Options
 
 _STANDARD = frozenset(get_args(ErrorType))
-Location = tuple[int | str, ...]
+Keys = tuple[str, ...]
 
 
 class _Error(NamedTuple):
     """One of pydantic's errors, and what is left of its path."""
 
-    loc: Location
+    loc: tuple[int | str, ...]
     details: ErrorDetails
 
     def custom(self) -> str | None:
@@ -38,20 +49,20 @@ class _Error(NamedTuple):
 def explain(form: Form, root: Node, errors: Sequence[ErrorDetails]) -> list[Mistake]:
     """The mistakes of a file that was refused as ``form`` with these errors."""
     own = [_Error(error["loc"], error) for error in errors if not _inherited(error, errors)]
-    found = dict.fromkeys(_walk(form, root, (), own))  # one each: both halves of a Pair complain of its only number
+    found = dict.fromkeys(_walk(form, root, (), own))  # both halves of a Pair refuse its only number
     return list(found) or [root.at.mistake((), errors[0]["msg"])]
 
 
 def _inherited(error: ErrorDetails, errors: Iterable[ErrorDetails]) -> bool:
-    """Whether a key misses in `pretrain.optimiser` only because it does in the optimiser that this one inherits."""
+    """Whether a key misses in `pretrain.optimiser` because it does in the one that this inherits from."""
     if error["type"] != "missing" or error["loc"][:2] != ("pretrain", "optimiser"):
         return False
     return any((other["type"], other["loc"]) == ("missing", error["loc"][1:]) for other in errors)
 
 
-def _walk(form: Form, node: Node, keys: tuple[str, ...], errors: Sequence[_Error]) -> Iterator[Mistake]:
+def _walk(form: Form, node: Node, keys: Keys, errors: Sequence[_Error]) -> Iterator[Mistake]:
     if len(forms := branches(form)) > 1:
-        return _union(form, forms, node, keys, errors)
+        return _union(form, node, keys, errors)
     bare, _ = unwrap(forms[0])
     if is_family(bare):
         return _family(bare, node, keys, errors)
@@ -62,7 +73,7 @@ def _walk(form: Form, node: Node, keys: tuple[str, ...], errors: Sequence[_Error
     return (_value(form, node, keys, error) for error in errors)
 
 
-def _value(form: Form, node: Node, keys: tuple[str, ...], error: _Error) -> Mistake:
+def _value(form: Form, node: Node, keys: Keys, error: _Error) -> Mistake:
     """A value that is not what is expected."""
     if message := error.custom():
         return node.at.mistake(keys, message)
@@ -78,15 +89,13 @@ def _value(form: Form, node: Node, keys: tuple[str, ...], error: _Error) -> Mist
 def _choices(form: Form) -> tuple[Any, ...]:
     """The words that a form offers."""
     return tuple(
-        choice for branch in branches(form) for choice in getattr(unwrap(branch)[0], "__args__", ()) if isinstance(choice, str)
+        choice for branch in branches(form) if origin(bare := unwrap(branch)[0]) is Literal for choice in get_args(bare)
     )
 
 
-def _union(
-    form: Form, forms: list[Form], node: Node, keys: tuple[str, ...], errors: Sequence[_Error]
-) -> Iterator[Mistake]:
+def _union(form: Form, node: Node, keys: Keys, errors: Sequence[_Error]) -> Iterator[Mistake]:
     """Follow the one form that the value's shape fits, or say all that may stand here."""
-    fitting = [branch for branch in forms if _fits(unwrap(branch)[0], node)]
+    fitting = [branch for branch in branches(form) if _fits(unwrap(branch)[0], node)]
     if len(fitting) == 1:
         label = _label(unwrap(fitting[0])[0])
         within = [_Error(e.loc[1:], e.details) for e in errors if e.loc and label in str(e.loc[0])]
@@ -111,15 +120,14 @@ def _label(bare: Form) -> str:
     return "_named()" if is_family(bare) else bare.__name__
 
 
-def _list(form: Form, node: Node, keys: tuple[str, ...], errors: Sequence[_Error]) -> Iterator[Mistake]:
-    assert isinstance(node.value, list)  # noqa: S101  # the caller looked
-    for index, item in enumerate(node.value):
+def _list(form: Form, node: Node, keys: Keys, errors: Sequence[_Error]) -> Iterator[Mistake]:
+    for index, item in enumerate(node.value if isinstance(node.value, list) else []):
         within = [_Error(e.loc[1:], e.details) for e in errors if e.loc[:1] == (index,)]
         yield from _walk(child(form, node, index), item, (*keys, str(index)), within)
     yield from (_value(form, node, keys, e) for e in errors if not e.loc)
 
 
-def _family(family: type[Family], node: Node, keys: tuple[str, ...], errors: Sequence[_Error]) -> Iterator[Mistake]:
+def _family(family: type[Family], node: Node, keys: Keys, errors: Sequence[_Error]) -> Iterator[Mistake]:
     """The first thing in a path within a family is the member's type."""
     yield from (_type(family, node, keys, error) for error in errors if not error.loc)
     if (chosen := member(family, node)) is not None:
@@ -127,7 +135,7 @@ def _family(family: type[Family], node: Node, keys: tuple[str, ...], errors: Seq
         yield from _options(chosen, node, keys, within)
 
 
-def _type(family: type[Family], node: Node, keys: tuple[str, ...], error: _Error) -> Mistake:
+def _type(family: type[Family], node: Node, keys: Keys, error: _Error) -> Mistake:
     """A missing or unknown type, or a value that could have none."""
     if message := error.custom():
         return node.at.mistake(keys, message)
@@ -144,7 +152,7 @@ def _type(family: type[Family], node: Node, keys: tuple[str, ...], error: _Error
     return culprit.at.mistake(keys, f"found {culprit.written}, expected {expectation(family)}{hint}")
 
 
-def _options(options: type[Options], node: Node, keys: tuple[str, ...], errors: Sequence[_Error]) -> Iterator[Mistake]:
+def _options(options: type[Options], node: Node, keys: Keys, errors: Sequence[_Error]) -> Iterator[Mistake]:
     for error in errors:
         if not error.loc:
             yield _whole(options, node, keys, error)
@@ -163,10 +171,10 @@ def _options(options: type[Options], node: Node, keys: tuple[str, ...], errors: 
             yield found[1].at.mistake((*keys, found[0]), f"unknown key{hint}")
         elif field and within[0].details["type"] == "missing" and name not in meant:
             yield node.at.mistake((*keys, name), f"missing; expected {expectation(form_of(field))}")
-        # else the value is inherited from where it is a mistake already, or misses because its key is misspelt
+        # else it is inherited from where it is a mistake already, or misses because its key is misspelt
 
 
-def _whole(options: type[Options], node: Node, keys: tuple[str, ...], error: _Error) -> Mistake:
+def _whole(options: type[Options], node: Node, keys: Keys, error: _Error) -> Mistake:
     """What is wrong with a mapping as a whole; a validator may name the key that it is about."""
     culprit = entry(None, node, str(error.details.get("ctx", {}).get("key")))
     if culprit and (message := error.custom()):

@@ -1,4 +1,4 @@
-"""What the models expect at a place of the file: the annotation of a field, read beside the node that fills it."""
+"""What the models expect at a place of the file: a field's annotation, read beside the node that fills it."""
 
 from collections.abc import Iterable, Sequence
 from types import NoneType, UnionType
@@ -15,10 +15,15 @@ Form = Any  # a type annotation
 _BOUNDS = ((Ge, "ge", "of at least"), (Gt, "gt", "above"), (Le, "le", "of at most"), (Lt, "lt", "below"))
 
 
+def origin(form: Form) -> Any:
+    """What a generic annotation is made of: `tuple`, `Literal`, `Union` …"""
+    return get_origin(form)
+
+
 def unwrap(form: Form) -> tuple[Form, list[Any]]:
     """An annotation without `Annotated`, and the constraints that it carried."""
     constraints: list[Any] = []
-    while get_origin(form) is Annotated:
+    while origin(form) is Annotated:
         form, *metadata = get_args(form)
         for item in metadata:
             constraints += item.metadata if isinstance(item, FieldInfo) else [item]
@@ -33,7 +38,7 @@ def form_of(field: FieldInfo) -> Form:
 def branches(form: Form) -> list[Form]:
     """The alternatives that a union offers, null aside; of anything else, itself."""
     bare, _ = unwrap(form)
-    if get_origin(bare) in (Union, UnionType):
+    if origin(bare) in (Union, UnionType):
         return [branch for branch in get_args(bare) if branch is not NoneType]
     return [form]
 
@@ -50,7 +55,7 @@ def is_options(form: Form) -> bool:
 
 def is_list(form: Form) -> bool:
     """Whether a list may stand here."""
-    return get_origin(form) is tuple
+    return origin(form) is tuple
 
 
 def member(family: type[Family], node: Node) -> type[Options] | None:
@@ -69,7 +74,7 @@ def options_of(form: Form, node: Node) -> type[Options] | None:
         bare, _ = unwrap(branch)
         found = member(bare, node) if is_family(bare) else bare
         if is_options(found):
-            return found  # type: ignore[no-any-return]  # a form is any annotation, this one is a class
+            return found
     return None
 
 
@@ -95,7 +100,7 @@ def child(form: Form, node: Node, name: str | int) -> Form:
 
 
 def locate(form: Form, node: Node, path: Sequence[str | int]) -> tuple[Position, tuple[str, ...]]:
-    """Where the value at ``path`` stands, keys as the file spells them; if it isn't there, where it would be."""
+    """Where the value at ``path`` stands, or where it would be; keys as the file spells them."""
     keys: list[str] = []
     for name in path:
         following: Node | None = None
@@ -115,12 +120,11 @@ def locate(form: Form, node: Node, path: Sequence[str | int]) -> tuple[Position,
 def expectation(form: Form) -> str:
     """What a form expects, in words: ``a whole number of at least 1``."""
     bare, constraints = unwrap(form)
-    origin = get_origin(bare)
-    if origin in (Union, UnionType):
+    if origin(bare) in (Union, UnionType):
         return ", or ".join(map(expectation, get_args(bare)))
     if bare is NoneType:
         return "null"
-    if origin is Literal:
+    if origin(bare) is Literal:
         return listed(map(quoted, get_args(bare)))
     if bare is bool:
         return "true or false"

@@ -9,7 +9,7 @@ from dlcli.errors import Mistake
 INTEGER = re.compile(r"[-+]?[0-9]{1,400}")
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _BASED = re.compile(r"0o[0-7]{1,400}|0x[0-9a-fA-F]{1,400}")
-_SPECIAL: dict[str, None | bool | float] = {
+_SPECIAL: dict[str, bool | float | None] = {
     **dict.fromkeys(["", "~", "null", "Null", "NULL"]),
     **dict.fromkeys(["true", "True", "TRUE"], True),
     **dict.fromkeys(["false", "False", "FALSE"], False),
@@ -35,7 +35,7 @@ class Node:
     """A value of the file; ``written`` is what messages show of it."""
 
     at: Position
-    value: "str | int | float | bool | None | dict[str, Entry] | list[Node]"
+    value: "str | int | float | bool | dict[str, Entry] | list[Node] | None"
     written: str
 
     def plain(self) -> Any:
@@ -65,8 +65,8 @@ class Entry(NamedTuple):
 def scalar(text: str) -> str | int | float | bool | None:
     """What an unquoted scalar means: YAML 1.2's core schema.
 
-    Unlike PyYAML's own YAML 1.1, ``1e-3`` is a number, ``010`` is ten, ``no`` and ``1:30`` are text. A number of
-    more than 400 digits stays text, since no option takes one.
+    Unlike PyYAML's own YAML 1.1, ``1e-3`` is a number, ``010`` is ten, ``no`` and ``1:30`` are text. An
+    integer of more than 400 digits stays text, since no option takes one.
     """
     if text in _SPECIAL:
         return _SPECIAL[text]

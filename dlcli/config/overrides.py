@@ -13,7 +13,7 @@ FILE = "--set"
 def override(form: Form, root: Node, text: str) -> tuple[Node, list[Mistake]]:
     """A copy of ``root`` in which ``text``, KEY=VALUE, is done, and the mistakes found in the value.
 
-    KEY is dotted; an item of a list is called by its index or, a layer, by its name. Mappings on the way are made.
+    KEY is dotted; an item of a list is called by its index, a layer by its name too. Missing mappings are made.
 
     Raises
     ------
@@ -65,10 +65,10 @@ def _index(items: list[Node], at: Position, keys: tuple[str, ...]) -> int:
     if key.isascii() and key.isdigit():
         if len(key) < 9 and int(key) < len(items):
             return int(key)
-        raise ConfigError([at.mistake(keys, f"found the index {quoted(key)} in a list of {len(items)}; they count from 0")])
+        message = f"found the index {quoted(key)}, expected at most {len(items) - 1}"
+        raise ConfigError([at.mistake(keys, message)])
     called = layer_names([item.plain() for item in items])
     if key in called:
         return called.index(key)
-    hint = did_you_mean(key, called)
-    raise ConfigError([at.mistake(keys, f"found {quoted(key)}, expected an index or a layer's name{hint}")])
-
+    message = f"found {quoted(key)}, expected an index or a layer's name{did_you_mean(key, called)}"
+    raise ConfigError([at.mistake(keys, message)])

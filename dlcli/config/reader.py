@@ -1,15 +1,22 @@
 """YAML text → nodes: PyYAML's events, counted before anything is built, and its traps closed.
 
-Only the pure-Python parser is used: the C one crashes on deep nesting. Scalars mean what YAML 1.2's core schema says.
+Only the pure-Python parser is used: the C one crashes on deep nesting. Scalars mean what YAML 1.2's core
+schema says.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import yaml
 from yaml.events import (
-    AliasEvent, DocumentStartEvent, Event, MappingEndEvent, MappingStartEvent, ScalarEvent, SequenceEndEvent,
-    SequenceStartEvent, StreamStartEvent,
-)  # fmt: skip
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
 
 from dlcli.config.nodes import Entry, Node, Position, mapping, scalar
 from dlcli.config.words import quoted
@@ -42,7 +49,7 @@ def read(text: str, file: str, *, keys: tuple[str, ...] = (), shift: int = 0) ->
 
 
 def decode(content: bytes, file: str) -> str:
-    """UTF-8, with or without a byte order mark, to text; raises `ConfigError` naming the place of a bad byte."""
+    """UTF-8, with or without a byte order mark, to text; raises `ConfigError` at the place of a bad byte."""
     if len(content) > MAX_BYTES:
         message = f"found more than {MAX_BYTES:,} bytes, expected a config of at most that size"
         raise ConfigError([Position(file, 1, 1).mistake((), message)])
@@ -80,12 +87,11 @@ class _Reader:
             root = self._node(next(self._events))
         return root, self._mistakes
 
-    def _capped(self) -> Iterator[Event]:
+    def _capped(self) -> Iterator[Any]:
         """The events, with PyYAML's complaints in our words, as long as they stay below the caps."""
         try:
-            for event in yaml.parse(self._text, Loader=yaml.SafeLoader):  # type: ignore[no-untyped-call]
-                if not isinstance(event, StreamStartEvent):
-                    self._last = self._at(event)
+            for event in yaml.parse(self._text, Loader=yaml.SafeLoader):
+                self._last = self._at(event)
                 self._depth += isinstance(event, SequenceStartEvent | MappingStartEvent)
                 self._depth -= isinstance(event, SequenceEndEvent | MappingEndEvent)
                 self._check_depth(self._depth)
@@ -117,14 +123,14 @@ class _Reader:
     def _note(self, at: Position, message: str, *more_keys: str) -> None:
         self._mistakes.append(at.mistake((*self._keys, *more_keys), message))
 
-    def _at(self, event: Event) -> Position:
+    def _at(self, event: Any) -> Position:
         return self._place(event.start_mark)
 
     def _place(self, mark: yaml.Mark) -> Position:
         shift = self._shift if mark.line == 0 else 0
         return Position(self._file, mark.line + 1, mark.column + 1 + shift)
 
-    def _node(self, event: Event) -> Node:
+    def _node(self, event: Any) -> Node:
         if isinstance(event, AliasEvent):
             return self._alias(event)
         if event.tag is not None:
@@ -141,9 +147,10 @@ class _Reader:
             self._anchors[event.anchor] = node, self._count - before
         return node
 
-    def _alias(self, event: AliasEvent) -> Node:
+    def _alias(self, event: Any) -> Node:
         if event.anchor not in self._anchors:
-            self._refuse(self._at(event), f"found the alias {quoted('*' + event.anchor)} of no finished anchor")
+            alias = quoted("*" + event.anchor)
+            self._refuse(self._at(event), f"found the alias {alias}, expected `&{event.anchor}` before it")
         node, count = self._anchors[event.anchor]
         self._charge(count)
         self._check_depth(self._depth + node.height())
