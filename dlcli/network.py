@@ -97,10 +97,7 @@ class Network:
 
     def outputs(self, samples: int) -> dict[str, Array]:
         """Every layer's output in the last `forward`, by the layer's name."""
-        return {
-            node.name: arrays.output
-            for node, arrays in zip(self.graph.nodes, self._arrays(samples), strict=True)
-        }
+        return {node.name: arrays.output for node, arrays in zip(self.graph.nodes, self._arrays(samples), strict=True)}
 
     def penalty(self, samples: int) -> float:
         """What the layers add to the loss of the batch just passed forward."""

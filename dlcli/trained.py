@@ -16,7 +16,7 @@ from dlcli.graph import Graph
 from dlcli.layers.base import Array, Shape
 from dlcli.network import Network
 from dlcli.training.checkpoint import Checkpoint, load
-from dlcli.training.measure import Measured, measure
+from dlcli.training.measure import measure
 from dlcli.training.run_directory import find_checkpoint
 from dlcli.training.session import TRANSFORM
 
@@ -86,13 +86,13 @@ def evaluate(trained: Trained, split: Split | None = None) -> dict[str, Any]:
         raise UsageError(f"the data have no {split} set; expected one of: {there}")
     measured = measure(trained.network, trained.experiment.loss, source, trained.experiment.data.batch_size)
     result: dict[str, Any] = {"split": split, "samples": len(source), "loss": measured.loss}
-    if measured.targets is None:
+    if measured.targets is None or measured.predicted is None:
         return result
     many = len(trained.classes) > TOP
     return result | {
         "error": measured.error,
         "top5_error": measured.top_error(TOP) if many else None,
-        **_per_class(measured, trained.classes),
+        **_per_class(measured.targets, measured.predicted, trained.classes),
     }
 
 
@@ -121,10 +121,10 @@ def _number(value: np.floating) -> float | None:
     return float(f"{value:.7g}") if np.isfinite(value) else None
 
 
-def _per_class(measured: Measured, classes: tuple[int | str, ...]) -> dict[str, Any]:
+def _per_class(targets: Array, predicted: Array, classes: tuple[int | str, ...]) -> dict[str, Any]:
     """Confusion (rows: the true class) with each class's precision and recall, null where nothing was counted."""
     confusion = np.zeros((len(classes), len(classes)), np.int64)
-    np.add.at(confusion, (measured.targets, measured.predicted), 1)
+    np.add.at(confusion, (targets, predicted), 1)
     hits, true, found = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
     table = [
         {

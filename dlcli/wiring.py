@@ -17,12 +17,12 @@ from dlcli.data.pipeline import BatchSource, Prepared, prepare
 from dlcli.errors import CheckpointError, DataError, MisfitError, UsageError
 from dlcli.graph import Graph
 from dlcli.network import Network
+from dlcli.optim.schedules.base import Metric
 from dlcli.pretrain.greedy import Walk, nodes_to_pretrain, stage_name
 from dlcli.training.backpropagation import Backpropagation
 from dlcli.training.checkpoint import load
 from dlcli.training.loop import Loop, Reporter
 from dlcli.training.measure import measure
-from dlcli.training.options import Metric
 from dlcli.training.progress import stops_early
 from dlcli.training.run_directory import RunDirectory, find_checkpoint, load_latest
 from dlcli.training.session import TRANSFORM, Session
@@ -96,8 +96,7 @@ def build_graph(experiment: Experiment, data: Prepared) -> Graph:
     targets = len(data.classes) if data.task == "classification" else prod(data.target_shape)
     try:
         experiment.loss.check(graph.output_shape, data.task, targets)
-        if data.train.y is not None:
-            experiment.loss.check_targets(data.train.y)
+        experiment.loss.check_targets(data.train.y)
     except ValueError as error:
         raise MisfitError(("loss",), str(error)) from error
     _check_metrics(experiment, data)
@@ -175,9 +174,7 @@ def best_metric(experiment: Experiment, data: Prepared) -> Metric | None:
     return "validation_error" if data.task == "classification" else "validation_loss"
 
 
-def _train_stage(
-    stage: Stage, session: Session, reporter: Reporter, requests: Requests, experiment: Experiment
-) -> str:
+def _train_stage(stage: Stage, session: Session, reporter: Reporter, requests: Requests, experiment: Experiment) -> str:
     session.begin(stage.name, stage.objective)
     loop = Loop(stage, session.progress, session, reporter, requests, experiment.output.checkpoint_every)
     ended = loop.run()
@@ -277,14 +274,16 @@ def _differences(before: Any, now: Any, path: str = "") -> list[str]:
 def _check_metrics(experiment: Experiment, data: Prepared) -> None:
     """A metric that a decision rests on must exist."""
     training = experiment.training
-    wanted = {("training", "best"): training.best}
+    wanted: dict[tuple[str, ...], Metric | None] = {("training", "best"): training.best}
     if training.stop_early is not None:
         wanted["training", "stop_early", "metric"] = training.stop_early.metric
     for path, metric in wanted.items():
         if metric is None:
             continue
         if metric.startswith("validation") and data.validation is None:
-            raise MisfitError(path, f"found {metric}, but nothing is held out; expected data.validation, or a train metric")
+            raise MisfitError(
+                path, f"found {metric}, but nothing is held out; expected data.validation, or a train metric"
+            )
         if metric.endswith("error") and data.task == "regression":
             raise MisfitError(path, f"found {metric}, but a regression has no error rate; expected a loss")
 

@@ -6,16 +6,16 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dlcli.data.options import Transform
+from dlcli.data.base import Transform
 from dlcli.layers.base import Array, Shape
 from dlcli.random import generator
 
 
 class Batch(NamedTuple):
-    """x: (n, …) transformed samples; y: (n,) int64 class indices, (n, outputs) targets, or None."""
+    """x: (n, …) transformed samples; y: (n,) int64 class indices or (n, outputs) targets, (n, 0) if there are none."""
 
     x: Array
-    y: Array | None
+    y: Array
 
 
 class BatchSource:
@@ -36,12 +36,10 @@ class BatchSource:
         transforms: Sequence[Transform] = (),
         statistics: Mapping[str, Array] | None = None,
     ) -> None:
-        self.x, self.y = x, y
+        self.x, self.y = x, np.empty((len(x), 0), np.float32) if y is None else y
         self._steps = [
             (transform, {name: (statistics or {})[f"{index}/{name}"] for name in transform.statistics(shape)})
-            for index, (transform, shape) in enumerate(
-                zip(transforms, shapes(transforms, x.shape[1:]), strict=False)
-            )
+            for index, (transform, shape) in enumerate(zip(transforms, shapes(transforms, x.shape[1:]), strict=False))
         ]
         self.sample_shape = shapes(transforms, x.shape[1:])[-1]
         self._gathered = np.empty((0, *x.shape[1:]), x.dtype)
@@ -56,11 +54,7 @@ class BatchSource:
     def buffers(self, size: int, dtype: npt.DTypeLike = np.float32) -> Batch:
         """Uninitialised buffers that `fill` takes for ``size`` samples; class indices stay int64."""
         x = np.empty((size, *self.sample_shape), dtype)
-        if self.y is None:
-            return Batch(x, None)
-        return Batch(
-            x, np.empty((size, *self.y.shape[1:]), dtype if self.y.dtype.kind == "f" else self.y.dtype)
-        )
+        return Batch(x, np.empty((size, *self.y.shape[1:]), dtype if self.y.dtype.kind == "f" else self.y.dtype))
 
     def fill(self, indices: Array | slice, x_out: Array, y_out: Array | None = None) -> None:
         """Write the samples at ``indices``, transformed, to ``x_out`` (contiguous), and their targets."""
@@ -69,7 +63,7 @@ class BatchSource:
         self._gather(self.x, indices, x)
         for transform, statistics in self._steps:
             x = transform.apply(x, statistics)
-        if y_out is not None and self.y is not None:
+        if y_out is not None:
             y_out[...] = self.y[indices]
 
     def iterate(
@@ -83,7 +77,7 @@ class BatchSource:
         buffers = self.buffers(min(batch_size, count), dtype)
         for start in range(0, count, batch_size):
             stop = min(start + batch_size, count)
-            batch = Batch(*(None if buffer is None else buffer[: stop - start] for buffer in buffers))  # type: ignore[arg-type]
+            batch = Batch(*(buffer[: stop - start] for buffer in buffers))
             self.fill(slice(start, stop) if order is None else order[start:stop], *batch)
             yield batch
 
@@ -92,9 +86,7 @@ class BatchSource:
             np.copyto(out, source[indices], casting="unsafe")
             return
         if len(indices) and not 0 <= indices.min() <= indices.max() < len(source):
-            raise IndexError(
-                f"indices from {indices.min()} to {indices.max()}, expected 0 to {len(source) - 1}"
-            )
+            raise IndexError(f"indices from {indices.min()} to {indices.max()}, expected 0 to {len(source) - 1}")
         if out.dtype == source.dtype:
             np.take(source, indices, axis=0, out=out, mode="clip")  # mode "raise" would take a copy
             return

@@ -51,8 +51,7 @@ class Dataset:
         ):
             if train.shape[1:] != test.shape[1:]:
                 raise DataError(
-                    f"test {what}: found shape {list(test.shape[1:])}, "
-                    f"expected {list(train.shape[1:])} as in training"
+                    f"test {what}: found shape {list(test.shape[1:])}, expected {list(train.shape[1:])} as in training"
                 )
 
     @property
@@ -100,8 +99,7 @@ def class_indices(array: Array, place: str, classes: int | None) -> Array:
     """(N,) int64 of integer labels, checked to lie from 0 to ``classes`` − 1; raises `DataError`."""
     if array.ndim != 1:
         raise DataError(
-            f"{place}: found shape {list(array.shape)}, expected one label a sample; "
-            "are samples and labels swapped?"
+            f"{place}: found shape {list(array.shape)}, expected one label a sample; are samples and labels swapped?"
         )
     if array.dtype.kind not in "iu" or array.dtype == np.uint64:
         raise DataError(f"{place}: found elements of type {array.dtype}, expected integers")
@@ -116,7 +114,5 @@ def class_indices(array: Array, place: str, classes: int | None) -> Array:
 def paired(x: Array, y: Array, place: str) -> Samples:
     """Samples with their targets; raises `DataError` where their counts differ."""
     if len(x) != len(y):
-        raise DataError(
-            f"{place}: found {len(x):,} samples and {len(y):,} labels, expected as many of either"
-        )
+        raise DataError(f"{place}: found {len(x):,} samples and {len(y):,} labels, expected as many of either")
     return Samples(x, y)

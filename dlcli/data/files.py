@@ -73,16 +73,13 @@ class DataFile:
         expected = offset + array_bytes
         if not self.compressed and self.size != expected:
             raise DataError(
-                f"{self.name}: found {self.size:,} bytes, "
-                f"expected {expected:,} for shape {list(shape)} of {dtype.name}"
+                f"{self.name}: found {self.size:,} bytes, expected {expected:,} for shape {list(shape)} of {dtype.name}"
             )
         check_expansion(self.name, self.size, expected)
         array = allocate(shape, dtype, self.name)
         fill(self.stream, array, self.name, offset)
         if self.stream.read(1):  # at the end of gzip data this also compares the checksum
-            raise DataError(
-                f"{self.name}: found more data at byte {expected:,}, expected the end of the file"
-            )
+            raise DataError(f"{self.name}: found more data at byte {expected:,}, expected the end of the file")
         return array
 
 
@@ -121,8 +118,6 @@ def fill(stream: BinaryIO, array: Array, name: str, offset: int = 0) -> None:
         except EOFError:
             piece = b""
         if not piece:
-            raise DataError(
-                f"{name}: truncated: found {offset + done:,} bytes, expected {offset + len(flat):,}"
-            )
+            raise DataError(f"{name}: truncated: found {offset + done:,} bytes, expected {offset + len(flat):,}")
         flat[done : done + len(piece)] = np.frombuffer(piece, np.uint8)
         done += len(piece)

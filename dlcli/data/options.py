@@ -1,49 +1,11 @@
-"""Options of the data section, and the families of sources and transforms."""
+"""Options of the data section."""
 
-from abc import abstractmethod
-from collections.abc import Iterable
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dlcli.data.dataset import Dataset, Samples
-from dlcli.layers.base import Array, Shape
-from dlcli.options import Count, Family, Listed, Options
-
-
-class Source(Family):
-    """Where samples come from."""
-
-    package: ClassVar[str] = "dlcli.data.sources"
-
-    @abstractmethod
-    def load(self) -> Dataset:
-        """Read and check the files; raises `DataError` naming file, place, what was found and expected."""
-
-
-class Transform(Family):
-    """A change to every sample, applied as batches are assembled."""
-
-    package: ClassVar[str] = "dlcli.data.transforms"
-
-    def output_shape(self, shape: Shape) -> Shape:
-        """Shape of a transformed sample, of as many numbers."""
-        return shape
-
-    def statistics(self, shape: Shape) -> dict[str, Shape]:
-        """Names and shapes of the statistics that `fit` makes for samples of this shape."""
-        return {}
-
-    def fit(self, batches: Iterable[Array]) -> dict[str, Array]:
-        """Statistics (float32) of the training samples, kept in the checkpoint.
-
-        ``batches`` are (n, …) float32, transformed so far; asking for the next one overwrites the last.
-        """
-        return {}
-
-    @abstractmethod
-    def apply(self, x: Array, statistics: dict[str, Array]) -> Array:
-        """Transform a contiguous float batch (N, …) in place; returns it, or a view of another shape."""
+from dlcli.data.base import Source, Transform
+from dlcli.options import Count, Listed, Options
 
 
 class Tail(Options):
@@ -72,4 +34,3 @@ class DataOptions(Options):
 
 
 Split = Literal["train", "validation", "test"]
-__all__ = ["DataOptions", "Samples", "Source", "Split", "Tail", "Transform"]

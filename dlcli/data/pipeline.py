@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dlcli.data.base import Transform
 from dlcli.data.batches import Batch, BatchSource, order, shapes
 from dlcli.data.dataset import Samples, Task
-from dlcli.data.options import DataOptions, Transform
+from dlcli.data.options import DataOptions
 from dlcli.data.split import validation_rows
 from dlcli.errors import DataError
 from dlcli.layers.base import Array, Shape
@@ -90,9 +91,7 @@ def fitted(transforms: Sequence[Transform], x: Array) -> dict[str, Array]:
     """Statistics of the transforms, each fitted to the samples (N, …) as the ones before it leave them."""
     statistics: dict[str, Array] = {}
     batch_size = max(1, FIT_BYTES // (4 * x[0].size))
-    for index, (transform, shape) in enumerate(
-        zip(transforms, shapes(transforms, x.shape[1:]), strict=False)
-    ):
+    for index, (transform, shape) in enumerate(zip(transforms, shapes(transforms, x.shape[1:]), strict=False)):
         if transform.statistics(shape):
             so_far = BatchSource(x, None, transforms[:index], statistics)
             found = transform.fit(batch.x for batch in so_far.iterate(batch_size))

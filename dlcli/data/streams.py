@@ -138,9 +138,7 @@ def _npz(stream: BinaryIO, name: str, shape: Shape) -> Array:
         size = file.tell()
         file.seek(0)
         archive = Archive(cast(BinaryIO, file), name, size)
-        key = next(
-            (key for key in ("x", "x_test") if key in archive.keys), archive.keys[0] if archive.keys else "x"
-        )
+        key = next((key for key in ("x", "x_test") if key in archive.keys), archive.keys[0] if archive.keys else "x")
         if key not in ("x", "x_test") and len(archive.keys) > 1:
             raise DataError(f"{name}: found arrays {', '.join(archive.keys)}, expected x, x_test or just one")
         array = archive.read(key)
@@ -156,9 +154,7 @@ def _json(line: Line, name: str, shape: Shape) -> Array:
     try:
         array = np.array(json.loads(text))
     except (ValueError, RecursionError) as error:
-        raise DataError(
-            f"{place}: found no JSON array of numbers, expected shape {list(shape)} ({error})"
-        ) from error
+        raise DataError(f"{place}: found no JSON array of numbers, expected shape {list(shape)} ({error})") from error
     if array.dtype.kind not in "iuf":
         raise DataError(f"{place}: found {text[:40]!r}, expected an array of numbers of shape {list(shape)}")
     _check_shape(array.shape, shape, place)

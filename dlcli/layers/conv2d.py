@@ -45,7 +45,9 @@ class Conv2d(Weighted):
         """(output size, leading padding) of rows and of columns."""
         shape = one_input(inputs, rank=3)
         rows, columns = (
-            window(axis, shape[i], self.kernel_size[i], self.stride[i], side(self.padding, i), dilation=self.dilation[i])
+            window(
+                axis, shape[i], self.kernel_size[i], self.stride[i], side(self.padding, i), dilation=self.dilation[i]
+            )
             for i, axis in enumerate(("rows", "columns"))
         )
         return rows, columns

@@ -37,9 +37,7 @@ class Dense(Weighted):
     def multiply_adds(self, inputs: Sequence[Shape]) -> int:
         return prod(one_input(inputs)) * self.units
 
-    def reconstructor(
-        self, inputs: Sequence[Shape], *, name: str, activation: Activation, tied: bool
-    ) -> Layer:
+    def reconstructor(self, inputs: Sequence[Shape], *, name: str, activation: Activation, tied: bool) -> Layer:
         size = prod(one_input(inputs))
         if tied:
             return DenseTransposed(tied_to=name, units=size, activation=activation)

@@ -22,7 +22,14 @@ Rounding = Literal["down", "up"]
 
 
 def window(
-    axis: str, size: int, kernel: int, stride: int, padding: str | int, *, dilation: int = 1, rounding: Rounding = "down"
+    axis: str,
+    size: int,
+    kernel: int,
+    stride: int,
+    padding: str | int,
+    *,
+    dilation: int = 1,
+    rounding: Rounding = "down",
 ) -> tuple[int, int]:
     """Output size and leading padding of a window that slides along one axis.
 

@@ -97,8 +97,9 @@ class SgdUpdater(Updater):
         if self._options.clip_norm is not None:
             self._clip(self._options.clip_norm)
         for name, gradient in self.gradients.items():
-            arrays = (gradient, self._parameters[name], self._velocities[name])
-            kernels.update(*(array.reshape(-1, array.shape[-1]) for array in arrays), self._constants[name])
+            rows = (-1, gradient.shape[-1])
+            weights, velocity = self._parameters[name].reshape(rows), self._velocities[name].reshape(rows)
+            kernels.update(gradient.reshape(rows), weights, velocity, self._constants[name])
 
     def _clip(self, limit: float) -> None:
         norm = gradient_norm(self.gradients)

@@ -89,4 +89,4 @@ def _slope(flat: Array, place: int, value: Callable[[], float], step: float) -> 
         flat[place] = before + offset * h
         values.append(value())
     flat[place] = before
-    return (values[0] - 8 * values[1] + 8 * values[2] - values[3]) / (12 * h)
+    return float((values[0] - 8 * values[1] + 8 * values[2] - values[3]) / (12 * h))

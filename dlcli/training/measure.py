@@ -62,14 +62,14 @@ def predicted_classes(outputs: Array) -> Array:
     """(N,) the class of the highest output; of a single output, whether it is positive."""
     flat = outputs.reshape(len(outputs), -1)
     if flat.shape[1] == 1:
-        return (flat[:, 0] > 0).astype(np.int64)
-    return np.argmax(flat, axis=1)
+        return np.asarray(flat[:, 0] > 0, np.int64)
+    return np.asarray(np.argmax(flat, axis=1))
 
 
 def _ranks(outputs: Array, targets: Array, predicted: Array) -> Array:
     """How many classes scored higher than the true one; NaN scores higher than all."""
     flat = outputs.reshape(len(outputs), -1)
     if flat.shape[1] == 1:
-        return (predicted != targets).astype(np.int64)
+        return np.asarray(predicted != targets, np.int64)
     own = np.take_along_axis(flat, targets[:, None], axis=1)
-    return np.sum(~(flat <= own), axis=1)
+    return np.asarray(np.sum(~(flat <= own), axis=1))

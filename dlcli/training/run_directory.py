@@ -102,7 +102,9 @@ class RunDirectory:
             raise EnvironmentFailure(f"{folder}: cannot write: {error.strerror or error}") from error
 
     def _drop_old(self, folder: Path) -> None:
-        linked = {os.readlink(link) for link in (folder / f"{LAST}{SUFFIX}", folder / f"{BEST}{SUFFIX}") if link.is_symlink()}
+        linked = {
+            os.readlink(link) for link in (folder / f"{LAST}{SUFFIX}", folder / f"{BEST}{SUFFIX}") if link.is_symlink()
+        }
         numbered = sorted(path for path in folder.glob(f"*{SUFFIX}") if path.stem.isdigit())
         for path in numbered[: -self._keep]:
             if path.name not in linked:
@@ -146,7 +148,9 @@ def find_checkpoint(run: Path, which: str | None = None) -> Path:
         path = folder / f"{name}{SUFFIX}" if name in (BEST, LAST) else Path(name)
         if path.is_file():
             return path
-    raise CheckpointError(f"{run}: found no {' or '.join(wanted)} checkpoint; expected a run directory or a checkpoint file")
+    raise CheckpointError(
+        f"{run}: found no {' or '.join(wanted)} checkpoint; expected a run directory or a checkpoint file"
+    )
 
 
 def load_latest(run: Path) -> tuple[Path, Checkpoint, list[str]]:

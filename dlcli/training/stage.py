@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from dlcli.data.pipeline import BatchSource
+from dlcli.optim.schedules.base import Metric
 from dlcli.training.objective import Objective
-from dlcli.training.options import Metric, StopEarly
+from dlcli.training.options import StopEarly
 
 
 @dataclass(frozen=True)

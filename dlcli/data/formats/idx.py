@@ -31,9 +31,7 @@ def read_header(stream: BinaryIO, name: str) -> Header:
     """Read and check the header; raises `DataError` naming the byte at fault."""
     magic = _read(stream, 4, name, 0)
     if magic[:2] != b"\0\0":
-        raise DataError(
-            f"{name}: found {describe(magic)}, expected an IDX file, which starts with two zero bytes"
-        )
+        raise DataError(f"{name}: found {describe(magic)}, expected an IDX file, which starts with two zero bytes")
     if magic[2] not in ELEMENTS:
         known = ", ".join(f"0x{code:02x}" for code in ELEMENTS)
         raise DataError(f"{name}: byte 2: found element type 0x{magic[2]:02x}, expected one of {known}")
@@ -42,9 +40,7 @@ def read_header(stream: BinaryIO, name: str) -> Header:
         raise DataError(f"{name}: byte 3: found {rank} axes, expected 1 to {MAX_RANK}")
     shape = struct.unpack(f">{rank}I", _read(stream, 4 * rank, name, 4))
     if 0 in shape:
-        raise DataError(
-            f"{name}: found shape {list(shape)}, expected at least one sample of at least one element"
-        )
+        raise DataError(f"{name}: found shape {list(shape)}, expected at least one sample of at least one element")
     return Header(ELEMENTS[magic[2]], shape, 4 + 4 * rank)
 
 
@@ -59,7 +55,5 @@ def read_idx(path: str) -> Array:
 def _read(stream: BinaryIO, count: int, name: str, offset: int) -> bytes:
     data = stream.read(count)
     if len(data) < count:
-        raise DataError(
-            f"{name}: truncated: the header ends at byte {offset + len(data)}, expected {offset + count}"
-        )
+        raise DataError(f"{name}: truncated: the header ends at byte {offset + len(data)}, expected {offset + count}")
     return data

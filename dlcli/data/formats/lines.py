@@ -25,9 +25,7 @@ def arriving_lines(stream: BinaryIO, name: str) -> Iterator[list[Line]]:
         if not piece:
             complete = [rest]
         if len(rest) > MAX_LINE:
-            raise DataError(
-                f"{name}: line {number + 1}: found more than {MAX_LINE:,} bytes, expected a line end"
-            )
+            raise DataError(f"{name}: line {number + 1}: found more than {MAX_LINE:,} bytes, expected a line end")
         lines = [(number + i, _decode(text, number + i, name)) for i, text in enumerate(complete, 1)]
         number += len(complete)
         if present := [line for line in lines if line[1]]:

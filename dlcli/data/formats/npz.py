@@ -78,14 +78,12 @@ def _header(stream: BinaryIO, place: str) -> tuple[Shape, bool, np.dtype[np.gene
             (2, 0): np.lib.format.read_array_header_2_0,
         }[version]
         shape, fortran, dtype = read(stream)
+    except zipfile.BadZipFile:
+        raise
     except Exception as error:  # NumPy evaluates the header's literals; nonsense there raises nearly anything
         raise DataError(f"{place}: found no NPY array of plain numbers, expected one ({error})") from error
     if dtype.kind not in "biuf":
-        what = (
-            "Python objects (pickled), which are never read"
-            if dtype.hasobject
-            else f"elements of type {dtype}"
-        )
+        what = "Python objects (pickled), which are never read" if dtype.hasobject else f"elements of type {dtype}"
         raise DataError(f"{place}: found {what}, expected integers or real numbers")
     if any(size < 0 for size in shape):
         raise DataError(f"{place}: found shape {list(shape)}, expected sizes of at least 0")

@@ -58,9 +58,7 @@ class RowReader:
                 rows, numbers = rows[1:], numbers[1:]
             for number, row in zip(numbers, rows, strict=True):
                 if len(row) != self.width:
-                    raise DataError(
-                        f"{self.name}: line {number}: found {len(row)} cells, expected {self.width}"
-                    )
+                    raise DataError(f"{self.name}: line {number}: found {len(row)} cells, expected {self.width}")
             labels = [] if self.label_index is None else [row.pop(self.label_index) for row in rows]
             if rows:
                 yield Rows(self._values(rows, numbers), labels, numbers)
@@ -91,9 +89,7 @@ class RowReader:
         if self.columns is not None and found != self.columns:
             raise DataError(f"{self.name}: line {number}: found {self.width} cells, expected {self.columns}")
         if found == 0:
-            raise DataError(
-                f"{self.name}: line {number}: found nothing but the label, expected columns of numbers"
-            )
+            raise DataError(f"{self.name}: line {number}: found nothing but the label, expected columns of numbers")
         return is_header
 
     def _label_index(self, label: str | int, number: int) -> int:
@@ -128,8 +124,7 @@ class RowReader:
         if self.label_index is not None and column >= self.label_index:
             column += 1
         raise DataError(
-            f"{self.name}: line {numbers[row]}: {self.column(column)}: "
-            f"found {cells[at]!r}, expected a finite number"
+            f"{self.name}: line {numbers[row]}: {self.column(column)}: found {cells[at]!r}, expected a finite number"
         )
 
 

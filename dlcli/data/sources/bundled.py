@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Literal
 
+from dlcli.data.base import Source
 from dlcli.data.dataset import Dataset
-from dlcli.data.options import Source
 from dlcli.data.sources.idx import Idx
 
 FOLDER = Path(__file__).parent.parent / "bundled"

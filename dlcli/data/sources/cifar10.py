@@ -5,9 +5,9 @@ from typing import Literal
 
 import numpy as np
 
+from dlcli.data.base import Source
 from dlcli.data.dataset import Dataset, Samples, class_indices
 from dlcli.data.formats.cifar import read_names, read_records
-from dlcli.data.options import Source
 
 
 class Cifar10(Source):
@@ -21,9 +21,7 @@ class Cifar10(Source):
     def load(self) -> Dataset:
         train = [self._samples(f"data_batch_{number}.bin") for number in range(1, 6)]
         names = read_names(os.path.join(self.root, "batches.meta.txt"), 10)
-        joined = Samples(
-            np.concatenate([part.x for part in train]), np.concatenate([part.y for part in train])
-        )
+        joined = Samples(np.concatenate([part.x for part in train]), np.concatenate([part.y for part in train]))
         return Dataset(joined, self._samples("test_batch.bin"), names)
 
     def _samples(self, name: str) -> Samples:

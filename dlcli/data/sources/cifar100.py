@@ -3,9 +3,9 @@
 import os
 from typing import Literal
 
+from dlcli.data.base import Source
 from dlcli.data.dataset import Dataset, Samples, class_indices
 from dlcli.data.formats.cifar import read_names, read_records
-from dlcli.data.options import Source
 
 
 class Cifar100(Source):

@@ -6,9 +6,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from dlcli.data.base import Source
 from dlcli.data.dataset import Dataset, Samples, class_indices, paired, real_numbers
 from dlcli.data.formats.idx import read_idx
-from dlcli.data.options import Source
 from dlcli.errors import DataError
 
 NAMES = {
@@ -63,9 +63,7 @@ class Idx(Source):
             return None
         if images is None or labels is None:
             absent, present = ("images", labels) if images is None else ("labels", images)
-            raise DataError(
-                f"{self.root}: found {present}, but no {NAMES[f'{split}_{absent}']}, plain or .gz"
-            )
+            raise DataError(f"{self.root}: found {present}, but no {NAMES[f'{split}_{absent}']}, plain or .gz")
         y = class_indices(read_idx(labels), labels, classes)
         array = read_idx(images)
         if array.ndim < 2:

@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from dlcli.data.base import Source
 from dlcli.data.dataset import Dataset, Samples, class_indices, paired, real_numbers
 from dlcli.data.files import open_file
 from dlcli.data.formats.npz import Archive
-from dlcli.data.options import Source
 from dlcli.errors import DataError
 from dlcli.layers.base import Array
 
@@ -43,14 +43,11 @@ class Npz(Source):
         x, y = archive.read(f"x_{split}"), archive.read(f"y_{split}")
         if x.ndim < 2:
             raise DataError(
-                f"{self.file}: x_{split}: found shape {list(x.shape)}, "
-                "expected (samples, …) of two axes or more"
+                f"{self.file}: x_{split}: found shape {list(x.shape)}, expected (samples, …) of two axes or more"
             )
         place = f"{self.file}: y_{split}"
         targets = _targets(y, place) if y.dtype.kind == "f" else class_indices(y, place, classes)
-        return paired(
-            real_numbers(x, f"{self.file}: x_{split}"), targets, f"{self.file}: x_{split} and y_{split}"
-        )
+        return paired(real_numbers(x, f"{self.file}: x_{split}"), targets, f"{self.file}: x_{split} and y_{split}")
 
 
 def _targets(y: Array, place: str) -> Array:

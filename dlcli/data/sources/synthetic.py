@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
+from dlcli.data.base import Source
 from dlcli.data.dataset import Dataset, Samples
 from dlcli.data.memory import allocate
-from dlcli.data.options import Source
 from dlcli.layers.base import Array
 from dlcli.options import Count, Listed, Positive
 from dlcli.random import generator

@@ -3,7 +3,7 @@
 import math
 from typing import Literal
 
-from dlcli.data.options import Transform
+from dlcli.data.base import Transform
 from dlcli.layers.base import Array, Shape
 
 

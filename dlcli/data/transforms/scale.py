@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from dlcli.data.options import Transform
+from dlcli.data.base import Transform
 from dlcli.layers.base import Array
 
 

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from dlcli.data.options import Transform
+from dlcli.data.base import Transform
 from dlcli.layers.base import Array, Shape
 
 
@@ -43,9 +43,7 @@ class Standardise(Transform):
             batch_mean = rows.mean(axis=0)
             delta = batch_mean - mean
             total = count + len(rows)
-            squares = (
-                squares + np.square(rows - batch_mean).sum(axis=0) + delta**2 * (count * len(rows) / total)
-            )
+            squares = squares + np.square(rows - batch_mean).sum(axis=0) + delta**2 * (count * len(rows) / total)
             mean = mean + delta * (len(rows) / total)
             count = total
         deviation = np.sqrt(squares / count).astype(np.float32)
