@@ -42,7 +42,6 @@ class BatchSource:
             for index, (transform, shape) in enumerate(zip(transforms, shapes(transforms, x.shape[1:]), strict=False))
         ]
         self.sample_shape = shapes(transforms, x.shape[1:])[-1]
-        self._gathered = np.empty((0, *x.shape[1:]), x.dtype)
 
     def __len__(self) -> int:
         return len(self.x)
@@ -58,13 +57,14 @@ class BatchSource:
 
     def fill(self, indices: Array | slice, x_out: Array, y_out: Array | None = None) -> None:
         """Write the samples at ``indices``, transformed, to ``x_out`` (contiguous), and their targets."""
-        x = x_out.view()
-        x.shape = (len(x_out), *self.x.shape[1:])  # unlike reshape, refuses to copy
-        self._gather(self.x, indices, x)
+        if not x_out.flags.c_contiguous:
+            raise ValueError("x_out must be contiguous")
+        x = x_out.reshape(len(x_out), *self.x.shape[1:])
+        _gather(self.x, indices, x)
         for transform, statistics in self._steps:
             x = transform.apply(x, statistics)
         if y_out is not None:
-            y_out[...] = self.y[indices]
+            _gather(self.y, indices, y_out)
 
     def iterate(
         self, batch_size: int, order: Array | None = None, dtype: npt.DTypeLike = np.float32
@@ -81,19 +81,17 @@ class BatchSource:
             self.fill(slice(start, stop) if order is None else order[start:stop], *batch)
             yield batch
 
-    def _gather(self, source: Array, indices: Array | slice, out: Array) -> None:
-        if isinstance(indices, slice):
-            np.copyto(out, source[indices], casting="unsafe")
-            return
-        if len(indices) and not 0 <= indices.min() <= indices.max() < len(source):
-            raise IndexError(f"indices from {indices.min()} to {indices.max()}, expected 0 to {len(source) - 1}")
-        if out.dtype == source.dtype:
-            np.take(source, indices, axis=0, out=out, mode="clip")  # mode "raise" would take a copy
-            return
-        if len(self._gathered) < len(out):
-            self._gathered = np.empty((len(out), *source.shape[1:]), source.dtype)
-        np.take(source, indices, axis=0, out=self._gathered[: len(out)], mode="clip")
-        np.copyto(out, self._gathered[: len(out)], casting="unsafe")
+
+def _gather(source: Array, indices: Array | slice, out: Array) -> None:
+    if isinstance(indices, slice):
+        np.copyto(out, source[indices], casting="unsafe")
+        return
+    if len(indices) and not 0 <= indices.min() <= indices.max() < len(source):
+        raise IndexError(f"indices from {indices.min()} to {indices.max()}, expected 0 to {len(source) - 1}")
+    if out.dtype == source.dtype:
+        np.take(source, indices, axis=0, out=out, mode="clip")  # mode "raise" would make a copy
+    else:
+        np.copyto(out, source[indices], casting="unsafe")
 
 
 def shapes(transforms: Sequence[Transform], shape: Shape) -> list[Shape]:

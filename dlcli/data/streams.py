@@ -74,10 +74,12 @@ class _Joined(io.RawIOBase):
 
     @classmethod
     def start(cls, stream: BinaryIO) -> tuple[bytes, BinaryIO]:
-        """The first bytes (four, or a line, or all there are), and a stream that begins with them."""
+        """The first bytes (four, or a line, or all there are) after blank ones, and a stream that begins with them."""
         self = cls(b"", stream)
-        while len(self._head) < 4 and b"\n" not in self._head and (piece := self._read(PIECE)):
+        seen = b""
+        while len(seen) < 4 and b"\n" not in seen and len(self._head) < PIECE and (piece := self._read(PIECE)):
             self._head += piece
+            seen = self._head.lstrip()
         return self._head, cast(BinaryIO, io.BufferedReader(self, PIECE))
 
     def readable(self) -> bool:
