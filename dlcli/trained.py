@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from dlcli.config.experiment import Experiment
 from dlcli.data.options import Split
-from dlcli.data.pipeline import BatchSource, prepare
-from dlcli.errors import CheckpointError, UsageError
+from dlcli.data.pipeline import BatchSource, check_statistics, prepare
+from dlcli.errors import CheckpointError, DataError, MisfitError, UsageError
 from dlcli.graph import Graph
 from dlcli.layers.base import Array, Shape
 from dlcli.network import Network
@@ -58,14 +58,17 @@ def open_run(run: Path, which: str | None = None) -> Trained:
         experiment = Experiment.model_validate(record["experiment"])
         classes, task = tuple(record["classes"]), str(record["task"])
         raw_shape, sample_shape = tuple(record["raw_shape"]), tuple(record["sample_shape"])
-    except (ValidationError, KeyError, TypeError) as error:
+        graph = Graph.build(experiment.network, sample_shape)
+        statistics = _statistics(checkpoint, path)
+        check_statistics(experiment.data.transform, raw_shape, statistics)
+    except (ValidationError, KeyError, TypeError, MisfitError, DataError) as error:
         raise CheckpointError(f"{path}: its record is not one of this version of dlcli: {error}") from error
-    network = Network(Graph.build(experiment.network, sample_shape), seed=experiment.seed)
-    for name, array in network.parameters.items():
-        checkpoint.take(name, array, path)
-        if not np.isfinite(array).all():
-            raise CheckpointError(f"{path}: tensor {name!r} holds values that are not finite")
-    return Trained(experiment, network, classes, task, raw_shape, _statistics(checkpoint), path, record)
+    # The file's own arrays are used: however large a network the record claims, no more memory is taken.
+    parameters = {
+        name: checkpoint.tensor(name, spec.shape, np.float32, path) for name, spec in graph.parameters.items()
+    }
+    network = Network(graph, seed=experiment.seed, parameters=parameters)
+    return Trained(experiment, network, classes, task, raw_shape, statistics, path, record)
 
 
 def evaluate(trained: Trained, split: Split | None = None) -> dict[str, Any]:
@@ -76,8 +79,15 @@ def evaluate(trained: Trained, split: Split | None = None) -> dict[str, Any]:
     Raises
     ------
     UsageError: the data have no such split.
+    DataError: they are not such data as the network was trained on.
     """
     data = prepare(trained.experiment.data, trained.statistics)
+    found, expected = (data.raw_shape, data.classes), (trained.raw_shape, trained.classes)
+    if found != expected:
+        raise DataError(
+            f"found samples of shape {list(found[0])} in {len(found[1])} classes, expected shape {list(expected[0])} "
+            f"and the {len(expected[1])} classes of {trained.path}"
+        )
     sources = {"train": data.train, "validation": data.validation, "test": data.test}
     split = split or ("test" if data.test is not None else "validation")
     source = sources[split]
@@ -138,6 +148,8 @@ def _per_class(targets: Array, predicted: Array, classes: tuple[int | str, ...])
     return {"confusion": confusion.tolist(), "classes": table}
 
 
-def _statistics(checkpoint: Checkpoint) -> dict[str, Array]:
-    names = (name for name in checkpoint.tensors if name.startswith(TRANSFORM))
-    return {name.removeprefix(TRANSFORM): checkpoint.tensors[name] for name in names}
+def _statistics(checkpoint: Checkpoint, path: Path) -> dict[str, Array]:
+    kept = ((name, array) for name, array in checkpoint.tensors.items() if name.startswith(TRANSFORM))
+    return {
+        name.removeprefix(TRANSFORM): checkpoint.tensor(name, array.shape, np.float32, path) for name, array in kept
+    }

@@ -25,7 +25,7 @@ from dlcli.training.loop import Loop, Reporter
 from dlcli.training.measure import measure
 from dlcli.training.progress import stops_early
 from dlcli.training.run_directory import RunDirectory, find_checkpoint, load_latest
-from dlcli.training.session import TRANSFORM, Session
+from dlcli.training.session import TRANSFORM, Session, progress_of
 from dlcli.training.signals import Requests
 from dlcli.training.stage import Stage
 
@@ -65,13 +65,13 @@ def run(
         data = prepare(experiment.data)
         network = build_network(experiment, data)
         plans = plan(experiment, data, network)
+        finished = [] if init is None else _start_from(init, data, network)
         keep = experiment.output.keep
         with RunDirectory(directory, resume=resume, overwrite=overwrite, keep=keep) as run_directory:
             session = Session(run_directory, network.parameters, _constants(data), _record(experiment, data))
+            session.progress.finished = finished
             if resume:
                 _resume(session, experiment, data, reporter)
-            elif init is not None:
-                _start_from(session, init, data)
             run_directory.write_config(dump(experiment))
             ended = "epochs"
             for step in plans:
@@ -102,7 +102,7 @@ def build_graph(experiment: Experiment, data: Prepared) -> Graph:
     _check_metrics(experiment, data)
     if experiment.pretrain is not None:
         nodes_to_pretrain(experiment.pretrain, graph)
-    _check_memory(graph, experiment.data.batch_size)
+    _check_memory(graph, min(experiment.data.batch_size, len(data.train)))
     return graph
 
 
@@ -177,10 +177,7 @@ def best_metric(experiment: Experiment, data: Prepared) -> Metric | None:
 def _train_stage(stage: Stage, session: Session, reporter: Reporter, requests: Requests, experiment: Experiment) -> str:
     session.begin(stage.name, stage.objective)
     loop = Loop(stage, session.progress, session, reporter, requests, experiment.output.checkpoint_every)
-    ended = loop.run()
-    session.progress.finish()
-    session.save()
-    return ended
+    return loop.run()
 
 
 def _summary(
@@ -202,8 +199,7 @@ def _summary(
     if stages == "all" and history and data.test is not None:
         path = find_checkpoint(session.directory.path)
         checkpoint = load(path)
-        for name, array in network.parameters.items():
-            checkpoint.take(name, array, path)
+        checkpoint.take(network.parameters, path)
         measured = measure(network, experiment.loss, data.test, experiment.data.batch_size).metrics()
         row = {f"test_{name}": value for name, value in measured.items()}
         epoch = len(checkpoint.record["progress"]["history"])
@@ -248,14 +244,15 @@ def _resume(session: Session, experiment: Experiment, data: Prepared, reporter: 
     reporter.message(f"going on from {path}: stage {progress.stage}, step {progress.step}")
 
 
-def _start_from(session: Session, init: Path, data: Prepared) -> None:
-    """Begin with the parameters, and after the pretraining stages, of another run's checkpoint."""
+def _start_from(init: Path, data: Prepared, network: Network) -> list[str]:
+    """Begin with the parameters of another run's checkpoint; gives the pretraining stages that it has behind it."""
     path = find_checkpoint(init, "last") if init.is_dir() else find_checkpoint(init)
     checkpoint = load(path)
     if checkpoint.record.get("sample_shape") != list(data.sample_shape):
         found, expected = checkpoint.record.get("sample_shape"), list(data.sample_shape)
         raise CheckpointError(f"{path}: trained on samples of shape {found}, expected {expected}")
-    session.start_from(path, checkpoint)
+    checkpoint.take(network.parameters, path)
+    return [stage for stage in progress_of(path, checkpoint).finished if stage.startswith("pretrain/")]
 
 
 def _differences(before: Any, now: Any, path: str = "") -> list[str]:

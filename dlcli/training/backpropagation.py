@@ -28,6 +28,7 @@ class Backpropagation(Objective):
         self._updater = optimiser.updater(network.parameters, graph.parameters, stored=graph.shared)
         network.bind(self._updater.sinks)
         self._losses = np.empty(0)
+        self._samples = 0  # of the last batch
 
     @property
     def learning_rate(self) -> float:
@@ -37,7 +38,7 @@ class Backpropagation(Objective):
         n = len(batch.x)
         if n > len(self._losses):
             self._losses = np.empty(n)
-        losses = self._losses[:n]
+        losses, self._samples = self._losses[:n], n
         self._updater.begin(clock)
         outputs = self.network.forward(batch.x, training=True, step=clock.step)
         self._loss.evaluate(outputs, batch.y, losses, self.network.output_gradient(n))
@@ -45,8 +46,9 @@ class Backpropagation(Objective):
         if batch.y.dtype == np.int64:
             wrong = int(np.count_nonzero(predicted_classes(outputs) != batch.y))
         total = float(losses.sum()) + n * self.network.penalty(n)
-        self.network.backward(n)
-        self._updater.finish()
+        if math.isfinite(total):
+            self.network.backward(n)
+            self._updater.finish()
         return StepResult(total, wrong)
 
     def evaluate(self, source: BatchSource, batch_size: int) -> dict[str, float]:
@@ -76,15 +78,14 @@ class Backpropagation(Objective):
         return result
 
     def first_bad_layer(self) -> str:
-        return first_bad_layer(self.network)
-
-
-def first_bad_layer(network: Network) -> str:
-    """Name of the first layer with a parameter that is not finite, else of the output layer."""
-    for node in network.graph.nodes:
-        if not all(np.isfinite(network.parameters[node.source(name)]).all() for name in node.parameters):
-            return node.name
-    return network.graph.nodes[-1].name
+        nodes = self.network.graph.nodes
+        outputs = self.network.outputs(self._samples) if self._samples else {}
+        for node in nodes:
+            arrays = [self.network.parameters[node.source(name)] for name in node.parameters]
+            arrays += [outputs[node.name]] if outputs else []
+            if not all(np.isfinite(array).all() for array in arrays):
+                return node.name
+        return nodes[-1].name
 
 
 def _norm(array: Array) -> float:

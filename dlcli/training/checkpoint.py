@@ -1,9 +1,10 @@
-"""Checkpoint files: safetensors, written so that a reader sees the old one or the new one, and checked when read.
+"""Checkpoint files: safetensors, written so that a reader sees the old one or the new one; checked when read.
 
-One file holds everything that must agree: parameters, momentum, statistics of the transforms, and a JSON record of
-where training stands. A BLAKE2 sum over the record and every tensor tells a damaged file from a whole one.
+One file holds everything that must agree: parameters, momentum, statistics of the transforms, and a JSON record
+of where training stands. A BLAKE2 sum over the record and every tensor tells a damaged file from a whole one.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -13,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import safetensors
 import safetensors.numpy
 
 from dlcli.errors import CheckpointError, EnvironmentFailure
-from dlcli.layers.base import Array
+from dlcli.layers.base import Array, Shape
 
 FORMAT = 1  # raised when a reader of the former could misread a file of the new
 SUFFIX = ".safetensors"
@@ -31,22 +33,29 @@ class Checkpoint:
     tensors: dict[str, Array]
     record: dict[str, Any]
 
-    def take(self, name: str, into: Array, path: Path) -> None:
-        """Copy one tensor into an array of the same shape and type.
+    def tensor(self, name: str, shape: Shape, dtype: npt.DTypeLike, path: Path) -> Array:
+        """One tensor, as it was read.
 
         Raises
         ------
-        CheckpointError: it is missing, or of another shape or type.
+        CheckpointError: it is missing, of another shape or type than expected, or not finite.
         """
-        found = self.tensors.get(name)
+        found, dtype = self.tensors.get(name), np.dtype(dtype)
         if found is None:
             raise CheckpointError(f"{path}: tensor {name!r} is missing")
-        if found.shape != into.shape or found.dtype != into.dtype:
+        if found.shape != shape or found.dtype != dtype:
             raise CheckpointError(
-                f"{path}: tensor {name!r}: found {found.dtype} {list(found.shape)}, "
-                f"expected {into.dtype} {list(into.shape)}"
+                f"{path}: tensor {name!r}: found {found.dtype} {list(found.shape)}, expected {dtype} {list(shape)}"
             )
-        np.copyto(into, found)
+        if not np.isfinite(found).all():
+            raise CheckpointError(f"{path}: tensor {name!r} holds values that are not finite")
+        return found
+
+    def take(self, arrays: Mapping[str, Array], path: Path) -> None:
+        """Copy tensors into the arrays of their names, all or none; raises as `tensor` does."""
+        found = {name: self.tensor(name, into.shape, into.dtype, path) for name, into in arrays.items()}
+        for name, into in arrays.items():
+            np.copyto(into, found[name])
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
@@ -57,7 +66,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     EnvironmentFailure: the disk refuses; the file that was there is untouched.
     """
     # safetensors scrambles strided arrays silently, so every one is made contiguous first.
-    tensors = {name: np.ascontiguousarray(array) for name, array in sorted(checkpoint.tensors.items())}
+    tensors = {name: np.asarray(array, order="C") for name, array in sorted(checkpoint.tensors.items())}
     record = json.dumps(checkpoint.record, sort_keys=True, allow_nan=False)
     metadata = {"format": str(FORMAT), "record": record, "sum": _sum(record, tensors)}
     replace_file(path, safetensors.numpy.save(tensors, metadata=metadata))
@@ -71,33 +80,49 @@ def load(path: Path) -> Checkpoint:
     CheckpointError: not a checkpoint, damaged, or of a newer format.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise CheckpointError(f"{path}: not a checkpoint: it is no regular file")
         size = path.stat().st_size
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
         if size < 8 or length > min(size - 8, LARGEST_HEADER):
             raise CheckpointError(f"{path}: damaged: a header of {length} bytes in a file of {size}")
-        with safetensors.safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            if "record" not in metadata:
-                raise CheckpointError(f"{path}: not a dlcli checkpoint: it has no record")
-            if metadata.get("format") != str(FORMAT):
-                found = metadata.get("format")
-                raise CheckpointError(f"{path}: found checkpoint format {found!r}, expected {FORMAT}")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        record = metadata["record"]
-        if metadata.get("sum") != _sum(record, tensors):
-            raise CheckpointError(f"{path}: damaged: its checksum does not match its contents")
-        return Checkpoint(tensors, json.loads(record))
+        record, tensors = _read(path)
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: there is no such checkpoint") from error
     except OSError as error:
         raise CheckpointError(f"{path}: {error.strerror or error}") from error
-    except (safetensors.SafetensorError, ValueError, TypeError, KeyError) as error:
+    except (safetensors.SafetensorError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        # AttributeError: an element type that NumPy lacks; RecursionError: JSON nested too deeply.
         raise CheckpointError(f"{path}: not a checkpoint, or damaged: {error}") from error
+    if not isinstance(record, dict):
+        raise CheckpointError(f"{path}: not a dlcli checkpoint: its record is no JSON object")
+    return Checkpoint(tensors, record)
+
+
+def _read(path: Path) -> tuple[Any, dict[str, Array]]:
+    """The record and the tensors of a file, which the checksum covers."""
+    with safetensors.safe_open(path, framework="numpy") as file:
+        metadata = file.metadata() or {}
+        if "record" not in metadata:
+            raise CheckpointError(f"{path}: not a dlcli checkpoint: it has no record")
+        if metadata.get("format") != str(FORMAT):
+            found = metadata.get("format")
+            raise CheckpointError(f"{path}: found checkpoint format {found!r}, expected {FORMAT}")
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    record = metadata["record"]
+    if metadata.get("sum") != _sum(record, tensors):
+        raise CheckpointError(f"{path}: damaged: its checksum does not match its contents")
+    return json.loads(record), tensors
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Write a file so that ``path`` names the old contents or the new at every instant, and after a power cut."""
+    """Write a file so that ``path`` names the old or the new contents at every instant, and after a power cut.
+
+    Raises
+    ------
+    EnvironmentFailure: the disk refuses.
+    """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         with temporary.open("wb") as file:
@@ -107,7 +132,8 @@ def replace_file(path: Path, data: bytes) -> None:
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise EnvironmentFailure(f"{path}: cannot write: {error.strerror or error}") from error
 
 

@@ -41,7 +41,7 @@ class Loop:
     Raises
     ------
     Stopped: TERM or INT arrived; a checkpoint has been written.
-    Diverged: a loss is no longer finite; none has been written.
+    Diverged: a loss, a metric or a parameter is no longer finite; none has been written.
     """
 
     def __init__(
@@ -52,14 +52,19 @@ class Loop:
         self._epoch_began, self._samples_timed = time.monotonic(), 0
 
     def run(self) -> str:
-        """Train until done; says by what it ended: ``epochs`` or ``stop_early``."""
+        """Train until done, and write a checkpoint; says by what it ended: ``epochs`` or ``stop_early``."""
         stage, progress = self._stage, self._progress
         self._reporter.stage(stage.name, stage.epochs, stage.steps_per_epoch, len(stage.train))
+        ended = "epochs"
         while len(progress.history) < stage.epochs:
             if stops_early(stage.stop_early, progress.history):
-                return "stop_early"
+                ended = "stop_early"
+                break
             self._epoch()
-        return "epochs"
+        progress.finish()
+        self._save()
+        self._obey()
+        return ended
 
     def _epoch(self) -> None:
         """Finish the epoch under way: what is left of its steps, then its row."""
@@ -71,9 +76,9 @@ class Loop:
         for batch in stage.train.iterate(stage.batch_size, sequence[done * stage.batch_size :]):
             self._obey()
             result = stage.objective.step(batch, progress.clock(stage.steps_per_epoch, stage.epochs))
+            progress.step += 1
             if not math.isfinite(result.loss):
                 self._diverged(f"its loss is {result.loss}")
-            progress.step += 1
             progress.loss += result.loss
             progress.samples += len(batch.x)
             if result.wrong is not None:
@@ -141,9 +146,8 @@ class Loop:
 
     def _diverged(self, what: str) -> None:
         stage, step = self._stage, self._progress.step
-        batch = step - len(self._progress.history) * stage.steps_per_epoch
+        epoch, batch = divmod(max(step, 1) - 1, stage.steps_per_epoch)
         raise Diverged(
-            f"diverged in stage {stage.name}, epoch {len(self._progress.history) + 1}, step {step + 1} "
-            f"(batch {batch + 1} of the epoch), layer {stage.objective.first_bad_layer()}: {what}. "
-            "Try a smaller learning_rate."
+            f"diverged in stage {stage.name}, epoch {epoch + 1}, step {step} (batch {batch + 1} of the epoch), "
+            f"layer {stage.objective.first_bad_layer()}: {what}. Try a smaller learning_rate."
         )

@@ -24,7 +24,7 @@ class Objective(ABC):
 
     @abstractmethod
     def step(self, batch: Batch, clock: Clock) -> StepResult:
-        """Learn from one mini-batch."""
+        """Learn from one mini-batch; from one whose loss is not finite nothing, so that its cause can be found."""
 
     @abstractmethod
     def evaluate(self, source: BatchSource, batch_size: int) -> dict[str, float]:

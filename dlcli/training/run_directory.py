@@ -5,9 +5,10 @@ import json
 import os
 import shutil
 import socket
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import IO, Any, Self, TextIO
 
 from dlcli.errors import CheckpointError, EnvironmentFailure, UsageError
 from dlcli.training.checkpoint import SUFFIX, Checkpoint, load, replace_file, save, sync_folder
@@ -33,26 +34,29 @@ class RunDirectory:
             raise UsageError(f"{path}: there is no checkpoint to resume from")
         if occupied and not resume and not overwrite:
             raise UsageError(f"{path}: exists already; give --resume to go on, --overwrite to begin anew, or --out")
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            self._lock = self._take_lock()
-            if overwrite and not resume:
-                self._clear()
-            (path / CHECKPOINTS).mkdir(exist_ok=True)
-            for orphan in (*path.glob(".*.tmp"), *(path / CHECKPOINTS).glob(".*.tmp")):
-                orphan.unlink()
-            self._metrics = (path / METRICS).open("ab")
-            self._log = (path / LOG).open("a", encoding="utf-8")
-        except OSError as error:
-            raise EnvironmentFailure(f"{path}: cannot write: {error.strerror or error}") from error
+        with ExitStack() as files:
+            try:
+                path.mkdir(parents=True, exist_ok=True)
+                # The kernel frees the lock with the file, also when the process is killed.
+                self._take_lock(files.enter_context((path / LOCK).open("a+", encoding="utf-8")))
+                if overwrite and not resume:
+                    self._clear()
+                (path / CHECKPOINTS).mkdir(exist_ok=True)
+                for orphan in (*path.glob(".*.tmp"), *(path / CHECKPOINTS).glob(".*.tmp")):
+                    orphan.unlink()
+                self._metrics = (path / METRICS).open("ab")
+                files.callback(_close, self._metrics)
+                self._log = (path / LOG).open("a", encoding="utf-8")
+                files.callback(_close, self._log)
+            except OSError as error:
+                raise EnvironmentFailure(f"{path}: cannot write: {error.strerror or error}") from error
+            self._files = files.pop_all()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, _: TracebackType | None) -> None:
-        self._metrics.close()
-        self._log.close()
-        self._lock.close()  # the kernel frees the lock with the file, also when the process is killed
+        self._files.close()
 
     def write_config(self, text: str) -> None:
         """Keep the resolved config."""
@@ -81,52 +85,75 @@ class RunDirectory:
         return self._metrics.tell()
 
     def cut_metrics(self, offset: int) -> None:
-        """Drop the rows that a checkpoint does not know of."""
+        """Drop the rows that a checkpoint does not know of.
+
+        Raises
+        ------
+        CheckpointError: rows that it knows of are missing.
+        """
+        if self.metrics_offset < offset:
+            raise CheckpointError(
+                f"{self.path / METRICS}: found {self.metrics_offset} bytes, expected the {offset} "
+                "that the checkpoint knows of"
+            )
         self._metrics.truncate(offset)
         self._metrics.seek(offset)
 
     def save(self, number: int, checkpoint: Checkpoint, *, best: bool) -> None:
-        """Write a numbered checkpoint, let ``last`` (and ``best``) point to it, and drop old ones."""
+        """Write a numbered checkpoint, let ``last`` (and ``best``) point to it, and drop old ones.
+
+        ``last`` comes after ``best``: a run killed in between goes on before this checkpoint, and finds it best again.
+        """
         folder = self.path / CHECKPOINTS
-        name = f"{number:08d}{SUFFIX}"
+        name = f"{number:010d}{SUFFIX}"
         try:
             save(folder / name, checkpoint)
-            for link in (LAST, BEST) if best else (LAST,):
+            for link in (BEST, LAST) if best else (LAST,):
                 temporary = folder / f".{link}.tmp"
                 temporary.unlink(missing_ok=True)
                 temporary.symlink_to(name)
                 temporary.replace(folder / f"{link}{SUFFIX}")
             sync_folder(folder)
-            self._drop_old(folder)
+            self._drop_old(folder, name)
         except OSError as error:
             raise EnvironmentFailure(f"{folder}: cannot write: {error.strerror or error}") from error
 
-    def _drop_old(self, folder: Path) -> None:
-        linked = {
-            os.readlink(link) for link in (folder / f"{LAST}{SUFFIX}", folder / f"{BEST}{SUFFIX}") if link.is_symlink()
-        }
-        numbered = sorted(path for path in folder.glob(f"*{SUFFIX}") if path.stem.isdigit())
-        for path in numbered[: -self._keep]:
-            if path.name not in linked:
+    def _drop_old(self, folder: Path, newest: str) -> None:
+        """Keep so many checkpoints, up to the newest: later ones were given up when the run fell back."""
+        links = (folder / f"{name}{SUFFIX}" for name in (LAST, BEST))
+        linked = {os.readlink(link) for link in links if link.is_symlink()}
+        kept = [path for path in _numbered(folder) if path.name <= newest][-self._keep :]
+        for path in _numbered(folder):
+            if path not in kept and path.name not in linked:
                 path.unlink()
 
-    def _take_lock(self) -> TextIO:
-        file = (self.path / LOCK).open("a+", encoding="utf-8")
+    def _take_lock(self, file: TextIO) -> None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             file.seek(0)
-            raise EnvironmentFailure(f"{self.path}: in use by {file.read().strip() or 'another process'}") from error
+            holder = file.read().strip() or "another process"
+            raise EnvironmentFailure(f"{self.path}: in use by {holder}") from error
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
         file.flush()
-        return file
 
     def _clear(self) -> None:
         """Remove what an earlier run wrote here, and nothing else."""
         shutil.rmtree(self.path / CHECKPOINTS, ignore_errors=True)
         for name in (METRICS, LOG, CONFIG):
             (self.path / name).unlink(missing_ok=True)
+
+
+def _close(file: IO[Any]) -> None:
+    """Close a file; what it could not take was reported when it was written."""
+    with suppress(OSError):
+        file.close()
+
+
+def _numbered(folder: Path) -> list[Path]:
+    """Checkpoints by age, the oldest first."""
+    return sorted(path for path in folder.glob(f"*{SUFFIX}") if path.stem.isdigit())
 
 
 def has_checkpoint(path: Path) -> bool:
@@ -161,13 +188,13 @@ def load_latest(run: Path) -> tuple[Path, Checkpoint, list[str]]:
     CheckpointError: none is whole.
     """
     folder = run / CHECKPOINTS
-    numbered = sorted((path for path in folder.glob(f"*{SUFFIX}") if path.stem.isdigit()), reverse=True)
+    numbered = _numbered(folder)
     last = folder / f"{LAST}{SUFFIX}"
     if last.is_symlink():
         target = folder / os.readlink(last)
-        numbered = [target, *(path for path in numbered if path < target)]
+        numbered = [*(path for path in numbered if path < target), target]
     messages: list[str] = []
-    for path in numbered:
+    for path in reversed(numbered):
         try:
             return path, load(path), messages
         except CheckpointError as error:

@@ -44,8 +44,7 @@ class Session:
         self._objective = objective
         if self._restored is not None and self.progress.stage == stage:
             path, checkpoint = self._restored
-            for name, array in objective.tensors().items():
-                checkpoint.take(name, array, path)
+            checkpoint.take(objective.tensors(), path)
         else:
             self.progress.begin(stage)
         self._restored = None
@@ -67,19 +66,20 @@ class Session:
 
     def restore(self, path: Path, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint of this run; rows that it does not know of are dropped."""
-        self._take_parameters(path, checkpoint)
-        self.progress = Progress.of(checkpoint.record["progress"])
+        self.progress = progress_of(path, checkpoint)
+        checkpoint.take(self._parameters, path)
         self.directory.cut_metrics(int(checkpoint.record["metrics_offset"]))
         self._restored = (path, checkpoint)
 
-    def start_from(self, path: Path, checkpoint: Checkpoint) -> None:
-        """Begin with another run's parameters; the pretraining stages that it finished count as finished."""
-        self._take_parameters(path, checkpoint)
-        before = Progress.of(checkpoint.record["progress"])
-        self.progress.finished = [stage for stage in before.finished if stage.startswith("pretrain/")]
 
-    def _take_parameters(self, path: Path, checkpoint: Checkpoint) -> None:
-        for name, array in self._parameters.items():
-            checkpoint.take(name, array, path)
-        if "progress" not in checkpoint.record:
-            raise CheckpointError(f"{path}: its record does not say where training stands")
+def progress_of(path: Path, checkpoint: Checkpoint) -> Progress:
+    """Where the training stood that wrote a checkpoint.
+
+    Raises
+    ------
+    CheckpointError: its record does not say.
+    """
+    try:
+        return Progress.of(checkpoint.record["progress"])
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{path}: its record does not say where training stands") from error
