@@ -121,15 +121,19 @@ def _label(bare: Form) -> str:
 
 
 def _list(form: Form, node: Node, keys: Keys, errors: Sequence[_Error]) -> Iterator[Mistake]:
-    for index, item in enumerate(node.value if isinstance(node.value, list) else []):
+    items = node.value if isinstance(node.value, list) else []
+    for index, item in enumerate(items):
         within = [_Error(e.loc[1:], e.details) for e in errors if e.loc[:1] == (index,)]
         yield from _walk(child(form, node, index), item, (*keys, str(index)), within)
-    yield from (_value(form, node, keys, e) for e in errors if not e.loc)
+    whole = (e for e in errors if not e.loc or e.loc[0] not in range(len(items)))  # a Pair misses its second item
+    yield from (_value(form, node, keys, e) for e in whole)
 
 
 def _family(family: type[Family], node: Node, keys: Keys, errors: Sequence[_Error]) -> Iterator[Mistake]:
     """The first thing in a path within a family is the member's type."""
-    yield from (_type(family, node, keys, error) for error in errors if not error.loc)
+    defaulted = family.default_type is not None and isinstance(node.value, dict) and "type" not in node.value
+    if not defaulted:  # else the type is inherited, and a mistake where it stands
+        yield from (_type(family, node, keys, error) for error in errors if not error.loc)
     if (chosen := member(family, node)) is not None:
         within = [_Error(error.loc[1:], error.details) for error in errors if error.loc]
         yield from _options(chosen, node, keys, within)
@@ -170,7 +174,9 @@ def _options(options: type[Options], node: Node, keys: Keys, errors: Sequence[_E
             hint = did_you_mean(name, choices) or f"; expected {listed(map(quoted, options.model_fields))}"
             yield found[1].at.mistake((*keys, found[0]), f"unknown key{hint}")
         elif field and within[0].details["type"] == "missing" and name not in meant:
-            yield node.at.mistake((*keys, name), f"missing; expected {expectation(form_of(field))}")
+            others = [quoted(other) for other, own in spellings.items() if own == name]
+            also = f" (also spelt {listed(others)})" if others else ""
+            yield node.at.mistake((*keys, name), f"missing{also}; expected {expectation(form_of(field))}")
         # else it is inherited from where it is a mistake already, or misses because its key is misspelt
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from annotated_types import Ge, Gt, Le, Lt, MinLen
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic.fields import FieldInfo
 
 from dlcli.config.nodes import Entry, Node, Position
@@ -12,7 +12,15 @@ from dlcli.config.words import listed, quoted
 from dlcli.options import Family, Options
 
 Form = Any  # a type annotation
-_BOUNDS = ((Ge, "ge", "of at least"), (Gt, "gt", "above"), (Le, "le", "of at most"), (Lt, "lt", "below"))
+_NOUNS = {int: "a whole number", float: "a number", str: "text"}
+_BOUNDS = (
+    (Ge, "ge", "of at least"),
+    (Gt, "gt", "above"),
+    (MinLen, "min_length", "of at least"),
+    (Le, "le", "of at most"),
+    (Lt, "lt", "below"),
+    (MaxLen, "max_length", "of at most"),
+)
 
 
 def origin(form: Form) -> Any:
@@ -132,17 +140,10 @@ def expectation(form: Form) -> str:
         return f"one of the types {listed(map(quoted, bare.members()))}"
     if is_options(bare):
         return f"a mapping with {listed(map(quoted, bare.model_fields))}"
-    if is_list(bare):
-        return _list(get_args(bare), constraints)
-    noun = {int: "a whole number", float: "a number", str: "text"}.get(bare, "a value")
-    return noun + _bounds(constraints)
-
-
-def _list(items: tuple[Form, ...], constraints: Iterable[Any]) -> str:
-    if items[-1] is not Ellipsis:  # a Pair
+    if is_list(bare) and (items := get_args(bare))[-1] is not Ellipsis:  # a Pair
         return f"{expectation(items[0])}, or a list of {len(items)} such"
-    least = next((f" of at least {item.min_length}" for item in constraints if isinstance(item, MinLen)), "")
-    return f"a list{least}"
+    noun = "a list" if is_list(bare) else _NOUNS.get(bare, "a value")
+    return noun + _bounds(constraints)
 
 
 def _bounds(constraints: Iterable[Any]) -> str:
