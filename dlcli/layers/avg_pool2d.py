@@ -3,7 +3,7 @@
 from typing import Literal
 
 from dlcli.kernels import pool2d as kernels
-from dlcli.layers.base import Arrays
+from dlcli.layers.base import Arrays, Shape
 from dlcli.layers.pooled import Pooled
 
 
@@ -21,9 +21,24 @@ class AvgPool2d(Pooled):
 
     def forward(self, arrays: Arrays, training: bool, step: int) -> None:
         x = arrays.inputs[0]
-        kernels.average_forward(x, self.geometry(x.shape[1:]), self.count_padding, arrays.output)
+        kernels.average_forward(x, self.geometry(x.shape[1:]), self._counted(x.shape[1:]), arrays.output)
 
     def backward(self, arrays: Arrays) -> None:
         dx = arrays.d_inputs[0]
         if dx is not None:
-            kernels.average_backward(arrays.d_output, self.geometry(dx.shape[1:]), self.count_padding, dx)
+            shape = dx.shape[1:]
+            kernels.average_backward(arrays.d_output, self.geometry(shape), self._counted(shape), dx)
+
+    def _counted(self, shape: Shape) -> tuple[int, int, int, int]:
+        """First cell that counts and the one past the last, of rows and of columns."""
+        if not self.count_padding:
+            return 0, shape[0], 0, shape[1]
+        stride = self.stride or self.size
+        edges: list[int] = []
+        for i, (out, pad) in enumerate(self.windows(shape)):
+            end = shape[i] + pad
+            if self.padding == "same":  # its odd cell stands at the end
+                end = max(end, (out - 1) * stride[i] - pad + self.size[i])
+            edges += (-pad, end)
+        top, bottom, left, right = edges
+        return top, bottom, left, right

@@ -19,7 +19,7 @@ class Pooled(Layer):
     rounding: Rounding = "down"
     """Whether a last window that overhangs the image is dropped (`down`: Keras, PyTorch) or kept (`up`: Caffe)."""
 
-    def _windows(self, shape: Shape) -> tuple[tuple[int, int], tuple[int, int]]:
+    def windows(self, shape: Shape) -> tuple[tuple[int, int], tuple[int, int]]:
         """(output size, leading padding) of rows and of columns."""
         stride = self.stride or self.size
         rows, columns = (
@@ -30,10 +30,10 @@ class Pooled(Layer):
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         shape = one_input(inputs, rank=3)
-        rows, columns = self._windows(shape)
+        rows, columns = self.windows(shape)
         return (rows[0], columns[0], shape[2])
 
     def geometry(self, shape: Shape) -> tuple[int, ...]:
         """The kernels' geometry for inputs of ``shape``."""
-        rows, columns = self._windows(shape)
+        rows, columns = self.windows(shape)
         return (*self.size, *(self.stride or self.size), rows[1], columns[1])
