@@ -30,7 +30,8 @@ class Sparsity(SparsityOptions, Elementwise):
     """y = x, and the loss gains weight · Σ_j KL(target ‖ mean activity of unit j) + l1 · Σ_j |x_j|.
 
     The mean activity is estimated over the mini-batch; the L1 term is a mean over its samples. KL needs units whose
-    activity lies between 0 and 1.
+    activity lies between 0 and 1. At a mean of 0 or 1, where it is infinite, value and gradient are those a
+    millionth away, so that units that always rest are still drawn to the target.
     """
 
     type: Literal["sparsity"] = "sparsity"
