@@ -21,6 +21,7 @@ from dlcli.optim.schedules.base import Metric
 from dlcli.pretrain.greedy import Walk, nodes_to_pretrain, stage_name
 from dlcli.training.backpropagation import Backpropagation
 from dlcli.training.checkpoint import load
+from dlcli.training.logged import Logged
 from dlcli.training.loop import Loop, Reporter
 from dlcli.training.measure import measure
 from dlcli.training.progress import stops_early
@@ -68,6 +69,7 @@ def run(
         finished = [] if init is None else _start_from(init, data, network)
         keep = experiment.output.keep
         with RunDirectory(directory, resume=resume, overwrite=overwrite, keep=keep) as run_directory:
+            reporter = Logged(reporter, run_directory)
             session = Session(run_directory, network.parameters, _constants(data), _record(experiment, data))
             session.progress.finished = finished
             if resume:

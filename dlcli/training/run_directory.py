@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import socket
+import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
@@ -56,6 +57,7 @@ class RunDirectory:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, _: TracebackType | None) -> None:
+        self.log("done" if value is None else str(value))
         self._files.close()
 
     def write_config(self, text: str) -> None:
@@ -72,12 +74,10 @@ class RunDirectory:
             raise EnvironmentFailure(f"{self.path / METRICS}: cannot write: {error.strerror or error}") from error
 
     def log(self, text: str) -> None:
-        """Append a line to log.txt; a log that cannot be written stops nothing."""
-        try:
-            self._log.write(text + "\n")
+        """Append text and the time to log.txt; a log that cannot be written stops nothing."""
+        with suppress(OSError):
+            self._log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {text}\n")
             self._log.flush()
-        except OSError:
-            pass
 
     @property
     def metrics_offset(self) -> int:

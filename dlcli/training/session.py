@@ -44,7 +44,10 @@ class Session:
         self._objective = objective
         if self._restored is not None and self.progress.stage == stage:
             path, checkpoint = self._restored
-            checkpoint.take(objective.tensors(), path)
+            own = objective.tensors()
+            checkpoint.take(own, path)
+            if extra := checkpoint.tensors.keys() - {*self._constants, *self._parameters, *own}:
+                raise CheckpointError(f"{path}: found tensor {min(extra)!r}, which stage {stage} does not have")
         else:
             self.progress.begin(stage)
         self._restored = None
