@@ -77,7 +77,7 @@ def _tell(failure: BaseException) -> int:
             _error(f"out of memory: {failure}" if str(failure) else "out of memory")
             return Exit.ENVIRONMENT
         case OSError():
-            place = f"{failure.filename}: " if failure.filename is not None else "cannot read or write: "
+            place = f"{failure.filename}: " if failure.filename is not None else "cannot write the output: "
             _error(f"{place}{failure.strerror or failure}")
             return Exit.ENVIRONMENT
     return _tell_defect(failure)

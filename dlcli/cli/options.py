@@ -41,9 +41,7 @@ def _use_threads(ctx: click.Context, parameter: click.Parameter, threads: int | 
         os.environ["NUMBA_NUM_THREADS"] = str(threads)
 
 
-def _complete_checkpoint(
-    ctx: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
+def _complete_checkpoint(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     names = [CompletionItem(name) for name in ("best", "last") if name.startswith(incomplete)]
     return [*names, CompletionItem(incomplete, type="file")]
 

@@ -27,9 +27,7 @@ class Report:
 
 def examine() -> Report:
     """Look at versions, processor, threads, kernel cache, memory and extras, and run a kernel."""
-    report = Report(
-        {"dlcli": dlcli.__version__, "Python": platform.python_version(), "system": platform.platform()}
-    )
+    report = Report({"dlcli": dlcli.__version__, "Python": platform.python_version(), "system": platform.platform()})
     _versions(report)
     _extras(report)
     if not report.problems:

@@ -11,9 +11,7 @@ from dlcli.errors import Exit
 SAMPLES = 5  # few, since each compared component costs eight forward passes
 
 
-@click.command(
-    epilog=examples("dlcli gradcheck mnist_mlp.yaml", "dlcli gradcheck mnist_mlp.yaml --json | jq .passed")
-)
+@click.command(epilog=examples("dlcli gradcheck mnist_mlp.yaml", "dlcli gradcheck mnist_mlp.yaml --json | jq .passed"))
 @experiment_options
 @threads_option
 @json_option

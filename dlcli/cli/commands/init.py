@@ -14,11 +14,7 @@ from dlcli.report.table import table
 
 
 def _complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    return [
-        CompletionItem(name, help=shipped.title(name))
-        for name in shipped.names()
-        if name.startswith(incomplete)
-    ]
+    return [CompletionItem(name, help=shipped.title(name)) for name in shipped.names() if name.startswith(incomplete)]
 
 
 @click.command(epilog=examples("dlcli init", "dlcli init mnist_lenet && dlcli train mnist_lenet.yaml"))
@@ -35,9 +31,7 @@ def command(name: str | None, overwrite: bool) -> None:
     name = name.removesuffix(".yaml")
     if name not in shipped.names():
         known = ", ".join(shipped.names())
-        raise UsageError(
-            f"there is no config {name!r}{did_you_mean(name, shipped.names())}; expected one of: {known}"
-        )
+        raise UsageError(f"there is no config {name!r}{did_you_mean(name, shipped.names())}; expected one of: {known}")
     sources = shipped.files(name)
     taken = [source.name for source in sources if Path(source.name).exists()]
     if taken and not overwrite:
