@@ -8,6 +8,7 @@ change its bits.
 
 import math
 
+import numpy as np
 from numba import njit, prange
 
 
@@ -18,21 +19,21 @@ def _wanted(targets, n, j, units):
     A single unit stands for class 1 of two.
     """
     if targets.ndim == 2:
-        return float(targets[n, j])
+        return np.float64(targets[n, j])
     if units == 1:
-        return float(targets[n])
+        return np.float64(targets[n])
     return 1.0 if targets[n] == j else 0.0
 
 
 @njit(cache=True, nogil=True)
 def _log_normaliser(row):
     """log Σ_j e^{x_j}; with the largest x taken out of the sum no term overflows. NaN if any x is."""
-    largest = float(row[0])
+    largest = np.float64(row[0])
     for j in range(1, row.size):
-        largest = max(largest, float(row[j]))
+        largest = max(largest, np.float64(row[j]))
     total = 0.0
     for j in range(row.size):
-        total += math.exp(float(row[j]) - largest)
+        total += math.exp(np.float64(row[j]) - largest)
     return largest + math.log(total)
 
 
@@ -42,7 +43,7 @@ def softmax(x, p):
     for n in prange(x.shape[0]):
         normaliser = _log_normaliser(x[n])
         for j in range(x.shape[1]):
-            p[n, j] = math.exp(float(x[n, j]) - normaliser)
+            p[n, j] = math.exp(np.float64(x[n, j]) - normaliser)
 
 
 @njit(cache=True, nogil=True, parallel=True)
@@ -54,12 +55,12 @@ def softmax_cross_entropy(x, targets, losses, gradient):
         loss = mass = 0.0
         for j in range(units):
             d = _wanted(targets, n, j, units)
-            loss += d * (normaliser - float(x[n, j]))
+            loss += d * (normaliser - np.float64(x[n, j]))
             mass += d
         losses[n] = loss
         if gradient.size > 0:
             for j in range(units):
-                p = math.exp(float(x[n, j]) - normaliser)
+                p = math.exp(np.float64(x[n, j]) - normaliser)
                 gradient[n, j] = (p * mass - _wanted(targets, n, j, units)) / x.shape[0]
 
 
@@ -75,7 +76,7 @@ def sigmoid_cross_entropy(x, targets, losses, gradient):
     for n in prange(x.shape[0]):
         loss, product = 0.0, 1.0
         for j in range(units):
-            value, d = float(x[n, j]), _wanted(targets, n, j, units)
+            value, d = np.float64(x[n, j]), _wanted(targets, n, j, units)
             small = math.exp(-abs(value))
             loss += max(value, 0.0) - d * value
             product *= 1.0 + small
@@ -95,7 +96,7 @@ def mean_squared_error(x, targets, losses, gradient):
     for n in prange(x.shape[0]):
         loss = 0.0
         for j in range(units):
-            difference = float(x[n, j]) - _wanted(targets, n, j, units)
+            difference = np.float64(x[n, j]) - _wanted(targets, n, j, units)
             loss += difference * difference
             if gradient.size > 0:
                 gradient[n, j] = difference / x.shape[0]

@@ -32,7 +32,7 @@ class SigmoidCrossEntropy(Loss):
         if x.shape[1] == 1:
             x = np.concatenate([-x, x], axis=1)
         p = np.empty(x.shape)
-        kernels.softmax(-np.logaddexp(0.0, -x), p)
+        kernels.softmax(np.minimum(x, 0.0) - np.log1p(np.exp(-np.abs(x))), p)
         return p
 
     def check(self, output_shape: Shape, task: Task, targets: int) -> None:
