@@ -24,6 +24,7 @@ from dlcli.layers.base import Array, Shape
 FORMAT = 1  # raised when a reader of the former could misread a file of the new
 SUFFIX = ".safetensors"
 LARGEST_HEADER = 25_000_000  # bytes
+MOST_TENSORS = 10_000  # a network of a thousand layers has fewer; reading many more takes seconds
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,10 @@ def _read(path: Path) -> tuple[Any, dict[str, Array]]:
         if metadata.get("format") != str(FORMAT):
             found = metadata.get("format")
             raise CheckpointError(f"{path}: found checkpoint format {found!r}, expected {FORMAT}")
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        names = file.keys()
+        if len(names) > MOST_TENSORS:
+            raise CheckpointError(f"{path}: found {len(names):,} tensors, expected no more than {MOST_TENSORS:,}")
+        tensors = {name: file.get_tensor(name) for name in names}
     record = metadata["record"]
     if metadata.get("sum") != _sum(record, tensors):
         raise CheckpointError(f"{path}: damaged: its checksum does not match its contents")
