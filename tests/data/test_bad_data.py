@@ -231,6 +231,14 @@ def test_npz(put, case):
     assert peak < 10e6
 
 
+def test_npz_checksum_of_a_large_array(tmp_path):
+    np.savez(tmp_path / "a.npz", x_train=np.zeros((1000, 3000), np.uint8), y_train=np.arange(1000) % 3)
+    content = flipped((tmp_path / "a.npz").read_bytes(), 2_500_000)
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(DataError, match=r"array x_train: damaged.*CRC"):
+        Npz(file=str(tmp_path / "a.npz")).load()
+
+
 CSV = {
     "empty": ("", {}, "empty"),
     "blank": ("\n\n \n", {}, "no rows of data"),

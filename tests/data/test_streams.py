@@ -121,17 +121,21 @@ def test_a_flat_network_takes_images():
 @pytest.mark.parametrize("line", ["1,2\n", "[1, 2]\n"])
 def test_a_row_is_delivered_before_the_next_is_written(line):
     reading, writing = os.pipe()
-    with os.fdopen(reading, "rb") as pipe:
+    with os.fdopen(reading, "rb") as pipe, os.fdopen(writing, "wb", buffering=0) as writer:
         stream = open_stream(pipe, (2,))
         for _ in range(3):
-            os.write(writing, line.encode())
+            writer.write(line.encode())
             arrived: list = []
             thread = threading.Thread(target=lambda into=arrived: into.append(next(stream)), daemon=True)
             thread.start()
             thread.join(10)
+            if thread.is_alive():
+                writer.close()  # ends the wait, so that the test can fail
+                thread.join()
+                pytest.fail("a row that had arrived was not delivered")
             assert [array.tolist() for array in arrived] == [[[1, 2]]]
-        os.write(writing, line.rstrip("\n").encode())
-        os.close(writing)
+        writer.write(line.rstrip("\n").encode())
+        writer.close()
         assert next(stream).tolist() == [[1, 2]]
         assert next(stream, None) is None
 

@@ -50,8 +50,7 @@ class Archive:
                 )
             check_expansion(place, min(member.compress_size, self.size), expected)
             array = allocate(shape[::-1] if fortran else shape, dtype, place)
-            fill(stream, array, place, offset)
-            stream.read(1)  # compares the checksum
+            fill(stream, array, place, offset)  # at the end zipfile compares the checksum
         array = array.T if fortran else array
         return array.astype(dtype.newbyteorder("="), copy=False)
 

@@ -28,18 +28,14 @@ class Standardise(Transform):
         """Population mean and deviation, in float64, batch by batch in their order.
 
         Batches are combined by eq. (2.1) of T. Chan, G. Golub, R. LeVeque, "Updating formulae and a pairwise
-        algorithm for computing sample variances" (1979), on values shifted by the first row, which makes the
-        variance of a constant exactly 0.
+        algorithm for computing sample variances" (1979). Sums of equal float32 numbers are exact in float64, so
+        the variance of a constant is exactly 0.
         """
         shape: Shape = (1,)
-        count, origin = 0, np.zeros(1)
-        mean, squares = np.zeros(1), np.zeros(1)  # of the shifted values; squares: Σ (x − mean)²
+        count, mean, squares = 0, np.zeros(1), np.zeros(1)  # squares: Σ (x − mean)²
         for batch in batches:
             shape = self.statistics(batch.shape[1:])["mean"]
             rows = batch.reshape(-1, math.prod(shape)).astype(np.float64)
-            if count == 0:
-                origin = rows[0].copy()
-            rows -= origin
             batch_mean = rows.mean(axis=0)
             delta = batch_mean - mean
             total = count + len(rows)
@@ -49,7 +45,7 @@ class Standardise(Transform):
         deviation = np.sqrt(squares / count).astype(np.float32)
         deviation[deviation == 0] = 1
         return {
-            "mean": (origin + mean).astype(np.float32).reshape(shape),
+            "mean": mean.astype(np.float32).reshape(shape),
             "deviation": deviation.reshape(shape),
         }
 

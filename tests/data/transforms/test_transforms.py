@@ -49,10 +49,12 @@ def test_standardise_equals_the_plain_formula(per, axes, dtype):
     np.testing.assert_allclose(y, expected, atol=2e-4, rtol=1e-5)
 
 
-def test_what_never_varies_becomes_zero():
+@pytest.mark.parametrize("constant", [0.1, -3e7, 1 / 3, 1e-30, 3e38])
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_what_never_varies_becomes_zero(constant, size):
     x = np.random.default_rng(1).normal(size=(1000, 3)).astype(np.float32)
-    x[:, 1] = 0.1
-    statistics = Standardise().fit(parts(x))
+    x[:, 1] = constant
+    statistics = Standardise().fit(parts(x, size))
     assert statistics["deviation"][1] == 1
     y = Standardise().apply(x, statistics)
     np.testing.assert_array_equal(y[:, 1], 0)
