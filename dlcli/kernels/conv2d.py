@@ -1,98 +1,286 @@
 """The convolution's products (cross-correlation: the kernel is not flipped), channels last.
 
-Shapes: x (N, H, W, C), weights (KH, KW, C / groups, F), y (N, OH, OW, F); ``geometry`` = (stride, padding and
-dilation, each of rows and columns, groups): output (p, q) reads input (p·stride − padding + k·dilation). Group g
-takes the g-th share of the channels to the g-th share of the filters.
+Shapes: x (N, H, W, C), weights (KH, KW, C / groups, F), y (N, OH, OW, F), all contiguous; ``geometry`` = (stride,
+padding and dilation, each of rows and columns, groups): output (p, q) reads input (p·stride − padding + k·dilation).
+Group g takes the g-th share of the channels to the g-th share of the filters.
 
-Every element is one sum in a fixed order, owned by one thread, as in `dlcli.kernels.dense`.
+The forward pass and the input's gradient are one kernel (`dlcli.kernels.correlation`) under two plans: dx gathers, for
+each residue of its rows and columns modulo the stride, from the taps that can reach it. A 1 × 1 convolution with
+nothing to skip is a dense product over all positions. Every element is one sum in a fixed order, owned by one thread.
 """
 
+from functools import lru_cache
+from typing import Any, NamedTuple
+
 import numpy as np
-from numba import njit, prange
+from numba import get_num_threads
 
-from dlcli.kernels.activation import activate_row
-from dlcli.kernels.sink import settle
+from dlcli.kernels import correlation, dense, weight_correlation
+from dlcli.kernels import tile as tiles
+from dlcli.kernels.activation import LINEAR
+from dlcli.kernels.sink import UPDATE
+from dlcli.kernels.tile import PANEL
+from dlcli.kernels.workspace import workspace, zeros
+
+Array = np.ndarray[Any, Any]
+Geometry = tuple[int, int, int, int, int, int, int]
+Shape = tuple[int, ...]
+
+BAND_BYTES = 256 * 1024  # of input and output that a thread works on: part of a second-level cache
+CUT_WASTE, CUT_DEPTH = 0.04, 64  # multiplications saved, and steps of a part, that make cutting worth it
+POSITIONS = 256  # output positions in a band of the weight gradient
 
 
-@njit(cache=True)
-def _add_scaled(scale, row, total):
-    for i in range(row.size):
-        total[i] += scale * row[i]
+class Axis(NamedTuple):
+    """The output points of one axis that share their taps: from ``start``, ``count`` of them.
+
+    ``taps``: (kernel place, input place read by the first point), in the order of the sum.
+    """
+
+    start: int
+    count: int
+    taps: tuple[tuple[int, int], ...]
 
 
-@njit(cache=True, parallel=True)
-def forward(x, weights, bias, geometry, function, y):
+def _forward_axis(out: int, kernel: int, padding: int, dilation: int) -> list[Axis]:
+    return [Axis(0, out, tuple((k, k * dilation - padding) for k in range(kernel)))]
+
+
+def _gradient_axis(size: int, kernel: int, stride: int, padding: int, dilation: int) -> list[Axis]:
+    """Input h hears from output p = (h + padding − k · dilation) / stride, where that is whole."""
+    axes = []
+    for residue in range(min(stride, size)):
+        reach = [(k, residue + padding - k * dilation) for k in reversed(range(kernel))]
+        taps = tuple((k, place // stride) for k, place in reach if place % stride == 0)
+        axes.append(Axis(residue, -(-(size - residue) // stride), taps))
+    return axes
+
+
+class Plan(NamedTuple):
+    """Whole numbers that the correlation kernel follows; see there."""
+
+    window: tuple[int, ...]
+    sizes: tuple[int, ...]
+    phases: Array
+    runs: Array
+    run_rows: Array
+    taps: Array
+    packed: int  # elements of packed weights
+    scratch: int  # elements of a band with its padding
+    bands: int  # of an image
+
+
+def _reach(place: int, count: int, step: int, size: int) -> tuple[int, int]:
+    """The first of ``count`` points whose tap is inside the input, and the one past the last."""
+    return min(count, max(0, -(place // step))), max(0, min(count, -(-(size - place) // step)))
+
+
+def _cut(axis: Axis, step: int, size: int) -> list[Axis]:
+    """The parts of one axis: a part for each tap, over the points at which it is inside the input."""
+    parts = []
+    for k, place in axis.taps:
+        first, last = _reach(place, axis.count, step, size)
+        if first < last:
+            parts.append(Axis(first, last - first, ((k, place + first * step),)))
+    return parts
+
+
+def _waste(axes: list[Axis], step: int, size: int) -> float:
+    """The share of multiplications along an axis that are with padding."""
+    total = sum(axis.count * len(axis.taps) for axis in axes)
+    return 1 - sum(part.count for axis in axes for part in _cut(axis, step, size)) / total
+
+
+def _correlation_plan(
+    x: Shape, y: Shape, kernel: Shape, groups: int, axes: tuple[list[Axis], list[Axis]], steps: Shape, itemsize: int
+) -> Plan:
+    """The plan to read x (N, H, W, C) for y; ``steps``: input's and output's, each of rows and columns."""
+    (_, height, width, channels), (_, out_height, _, filters) = x, y
+    in_step_h, in_step_w, out_step_h, out_step_w = steps
+    depth, panels = channels // groups, -(-(filters // groups) // PANEL)
+    cut = depth * kernel[0] >= CUT_DEPTH and _waste(axes[1], in_step_w, width) > CUT_WASTE
+    parts = [(axis, _cut(axis, in_step_w, width) if cut else [axis]) for axis in axes[1]]
+    read = [(place, (part.count - 1) * in_step_w + place) for _, some in parts for part in some for _, place in part.taps]
+    first, last = min(low for low, _ in read), 1 + max(high for _, high in read)
+    rows_read = [place for axis in axes[0] for _, place in axis.taps]
+    in_place = first >= 0 and last <= width
+    first_row, span = min(rows_read), max(rows_read) - min(rows_read) + 1
+    if in_place:
+        first_row, first, last = 0, 0, width
+    row_length = (last - first) * channels
+
+    phases, runs, run_rows, taps, packed = [], [], [], [], 0
+    for rows in axes[0]:
+        for axis, some in parts:
+            if cut or not (rows.taps and axis.taps):
+                phases.append((rows.start, axis.start, rows.count, axis.count, 0, 0, 0, 0, 0, 1, 0))
+            for part in some if rows.taps else ():
+                places = [place for _, place in part.taps]
+                if not places:
+                    continue
+                merged = groups == 1 and places == list(range(places[0], places[0] + len(places)))
+                starts, run_depth = (places[:1], depth * len(places)) if merged else (places, depth)
+                order = [i * kernel[1] + j for i, _ in rows.taps for j, _ in part.taps]
+                start = axis.start + part.start * out_step_w if cut else axis.start
+                reads = [(row, place) for _, row in rows.taps for place in starts]
+                phases.append((rows.start, start, rows.count, part.count, len(reads), len(runs), len(taps),
+                               len(order), packed, run_depth, int(cut)))  # fmt: skip
+                runs += [
+                    ((row - first_row) * row_length + (place - first) * channels, r * run_depth * PANEL)
+                    for r, (row, place) in enumerate(reads)
+                ]
+                run_rows += [row for row, _ in reads]
+                taps += order
+                packed += len(order) * depth * groups * panels * PANEL
+
+    most = max(axis.count for axis in axes[0])
+    row_bytes = itemsize * (in_step_h * row_length + out_step_h * y[2] * filters)
+    per_image = -(-most // min(most, max(1, BAND_BYTES // row_bytes)))
+    band_rows = (-(-most // per_image) - 1) * in_step_h + span
+    window = (height, first_row, span, first * channels, last * channels, int(in_place), most)
+    sizes = (depth, filters // groups, groups, out_height, in_step_h, in_step_w, out_step_h, out_step_w,
+             row_length, filters)  # fmt: skip
+    tables = (np.array(table, np.int64) for table in (phases, runs, run_rows, taps))
+    return Plan(window, sizes, *tables, packed, 0 if in_place else band_rows * row_length, per_image)
+
+
+@lru_cache(maxsize=256)
+def _forward_plan(x: Shape, y: Shape, kernel: Shape, geometry: Geometry, itemsize: int) -> Plan:
+    stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, groups = geometry
+    rows = _forward_axis(y[1], kernel[0], pad_h, dilation_h)
+    columns = _forward_axis(y[2], kernel[1], pad_w, dilation_w)
+    return _correlation_plan(x, y, kernel, groups, (rows, columns), (stride_h, stride_w, 1, 1), itemsize)
+
+
+@lru_cache(maxsize=256)
+def _gradient_plan(dy: Shape, dx: Shape, kernel: Shape, geometry: Geometry, itemsize: int) -> Plan:
+    stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, groups = geometry
+    rows = _gradient_axis(dx[1], kernel[0], stride_h, pad_h, dilation_h)
+    columns = _gradient_axis(dx[2], kernel[1], stride_w, pad_w, dilation_w)
+    return _correlation_plan(dy, dx, kernel, groups, (rows, columns), (1, 1, stride_h, stride_w), itemsize)
+
+
+def _workers(work: int) -> int:
+    return 1 if work < dense.SERIAL else get_num_threads()
+
+
+def _correlate(plan, x, weights, transposed, bias, function, y):  # type: ignore[no-untyped-def]
+    images = x.shape[0]
+    workers = _workers(y.size * weights.size // weights.shape[3])
+    per_image = plan.bands
+    while images * per_image % workers and images * per_image < 8 * workers and per_image < plan.window[6]:
+        per_image += 1  # finer bands, so that the threads have equal shares
+    packed, scratch = workspace(y.dtype, plan.packed, workers, plan.scratch)
+    depth, width, groups = plan.sizes[:3]
+    correlation.pack_weights(
+        weights.reshape(-1, weights.shape[3]), transposed, depth, width, groups, plan.phases, plan.taps, packed
+    )
+    rest = (per_image, tiles.address(y.itemsize), x.reshape(images * x.shape[1], -1), plan.window, plan.sizes,
+            plan.phases, plan.runs, plan.run_rows, packed, bias, function, y.reshape(images * y.shape[1], -1))  # fmt: skip
+    if workers == 1:
+        correlation.bands(0, images * per_image, *rest, scratch[0])
+    else:
+        correlation.parallel_bands(workers, images * per_image, *rest, scratch)
+
+
+def _is_dense(weights: Shape, geometry: Geometry) -> bool:
+    return weights[:2] == (1, 1) and geometry[:4] == (1, 1, 0, 0) and geometry[6] == 1
+
+
+def _flat(images: Array) -> Array:
+    return images.reshape(-1, images.shape[-1])
+
+
+def forward(x: Array, weights: Array, bias: Array, geometry: Geometry, function: int, y: Array) -> None:
     """y ← f(x ∗ weights + bias)."""
-    stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, groups = geometry
-    height, width = x.shape[1], x.shape[2]
-    kernel_h, kernel_w, channels = weights.shape[:3]
-    filters = weights.shape[3] // groups
-    for task in prange(y.shape[0] * y.shape[1]):
-        n, p = task // y.shape[1], task % y.shape[1]
-        for q in range(y.shape[2]):
-            out = y[n, p, q]
-            out[:] = bias
-            for i in range(kernel_h):
-                h = p * stride_h - pad_h + i * dilation_h
-                if h < 0 or h >= height:
-                    continue
-                for j in range(kernel_w):
-                    w = q * stride_w - pad_w + j * dilation_w
-                    if w < 0 or w >= width:
-                        continue
-                    for g in range(groups):
-                        share = slice(g * filters, (g + 1) * filters)
-                        for c in range(channels):
-                            _add_scaled(x[n, h, w, g * channels + c], weights[i, j, c, share], out[share])
-            activate_row(function, out)
+    if _is_dense(weights.shape, geometry):
+        dense.forward(_flat(x), _flat(weights), bias, function, _flat(y))
+        return
+    plan = _forward_plan(x.shape, y.shape, weights.shape[:2], geometry, x.itemsize)
+    _correlate(plan, x, weights, False, bias, function, y)
 
 
-@njit(cache=True, parallel=True)
-def input_gradient(dy, weights, geometry, dx):
+def input_gradient(dy: Array, weights: Array, geometry: Geometry, dx: Array) -> None:
     """dx: each input gathers from every output that read it."""
+    if _is_dense(weights.shape, geometry):
+        dense.input_gradient(_flat(dy), _flat(weights), _flat(dx))
+        return
+    plan = _gradient_plan(dy.shape, dx.shape, weights.shape[:2], geometry, dy.itemsize)
+    _correlate(plan, dy, weights, True, zeros(dx.dtype, dx.shape[3]), LINEAR, dx)
+
+
+class WeightPlan(NamedTuple):
+    """Whole numbers that the weight gradient's kernel follows; see `dlcli.kernels.weight_correlation`."""
+
+    window: tuple[int, ...]
+    sizes: tuple[int, ...]
+    table: Array
+    runs: int
+    scratch: int
+
+
+@lru_cache(maxsize=256)
+def _weight_plan(x: Shape, dy: Shape, weights: Shape, geometry: Geometry, itemsize: int) -> WeightPlan:
     stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, groups = geometry
-    kernel_h, kernel_w, channels = weights.shape[:3]
-    filters = weights.shape[3] // groups
-    transposed = np.ascontiguousarray(weights.transpose(0, 1, 3, 2))  # (KH, KW, F, C / groups)
-    for task in prange(dx.shape[0] * dx.shape[1]):
-        n, h = task // dx.shape[1], task % dx.shape[1]
-        for w in range(dx.shape[2]):
-            out = dx[n, h, w]
-            out[:] = 0
-            for i in range(kernel_h):
-                p = h + pad_h - i * dilation_h
-                if p < 0 or p % stride_h or p // stride_h >= dy.shape[1]:
-                    continue
-                for j in range(kernel_w):
-                    q = w + pad_w - j * dilation_w
-                    if q < 0 or q % stride_w or q // stride_w >= dy.shape[2]:
-                        continue
-                    d = dy[n, p // stride_h, q // stride_w]
-                    for g in range(groups):
-                        share = slice(g * channels, (g + 1) * channels)
-                        for f in range(g * filters, (g + 1) * filters):
-                            _add_scaled(d[f], transposed[i, j, f], out[share])
+    (images, height, width, channels), (_, out_height, out_width, filters) = x, dy
+    kernel_h, kernel_w, depth, _ = weights
+    span = (kernel_h - 1) * dilation_h + 1
+    last_row = (out_height - 1) * stride_h + span - pad_h
+    last = (out_width - 1) * stride_w + (kernel_w - 1) * dilation_w + 1 - pad_w
+    in_place = pad_h == pad_w == 0 and last_row <= height and last <= width
+    first, last = (0, width) if in_place else (-pad_w, last)
+    row_length = (last - first) * channels
+
+    if groups == 1 and dilation_w == 1:  # (offset in x, row of dw, rows): a kernel row is contiguous in both
+        stretches = [[(i * dilation_h * row_length, i * kernel_w * depth, kernel_w * depth) for i in range(kernel_h)]]
+    else:
+        stretches = [
+            [(i * dilation_h * row_length + j * dilation_w * channels + group * depth, (i * kernel_w + j) * depth, depth)
+             for i in range(kernel_h) for j in range(kernel_w)]
+            for group in range(groups)
+        ]  # fmt: skip
+    limit, share = tiles.row_limit(itemsize), filters // groups
+    table = [
+        (group * share + n, min(PANEL, share - n), row + r0, r1 - r0, offset + r0)
+        for group in range(groups)
+        for n in range(0, share, PANEL)
+        for offset, row, rows in stretches[group]
+        for strips in [-(-rows // limit)]
+        for strip in range(strips)
+        for r0, r1 in [(strip * rows // strips, (strip + 1) * rows // strips)]
+    ]
+
+    per_image = -(-out_height // max(1, POSITIONS // out_width))
+    most = -(-out_height // per_image)
+    image_elements = 0 if in_place else ((most - 1) * stride_h + span) * row_length
+    together = max(1, POSITIONS // (out_height * out_width)) if per_image == 1 else 1
+    together = min(together, images, max(1, BAND_BYTES // max(1, image_elements * itemsize)))
+    packed = together * most * out_width * PANEL
+    window = (height, -pad_h, span, first * channels, last * channels, int(in_place), out_height)
+    bands = -(-images // together) * per_image
+    sizes = (per_image, together, stride_h, stride_w * channels, out_width, bands, packed)
+    return WeightPlan(window, sizes, np.array(table, np.int64), together * most, packed + together * image_elements)
 
 
-@njit(cache=True, parallel=True)
-def weight_gradient(x, dy, geometry, kind, target, velocity, constants):
+def weight_gradient(
+    x: Array, dy: Array, geometry: Geometry, kind: int, target: Array, velocity: Array, constants: Array
+) -> None:
     """The weights' gradient, summed over images and positions in order, sent to a sink shaped as the weights."""
-    stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, groups = geometry
-    kernel_h, kernel_w, channels, all_filters = target.shape
-    filters = all_filters // groups
-    for task in prange(kernel_h * kernel_w * channels):
-        i, j, c = task // (kernel_w * channels), task // channels % kernel_w, task % channels
-        total = np.zeros(all_filters, dy.dtype)
-        for n in range(dy.shape[0]):
-            for p in range(dy.shape[1]):
-                h = p * stride_h - pad_h + i * dilation_h
-                if h < 0 or h >= x.shape[1]:
-                    continue
-                for q in range(dy.shape[2]):
-                    w = q * stride_w - pad_w + j * dilation_w
-                    if w < 0 or w >= x.shape[2]:
-                        continue
-                    for g in range(groups):
-                        share = slice(g * filters, (g + 1) * filters)
-                        _add_scaled(x[n, h, w, g * channels + c], dy[n, p, q, share], total[share])
-        settle(kind, total, target[i, j, c], velocity[i, j, c], constants)
+    shape = target.shape
+    flat = _flat(target), _flat(velocity)
+    if _is_dense(shape, geometry):
+        dense.weight_gradient(_flat(x), _flat(dy), kind, *flat, constants)
+        return
+    plan = _weight_plan(x.shape, dy.shape, shape, geometry, x.itemsize)
+    workers = min(_workers(dy.size * target.size // shape[3]), len(plan.table))
+    totals, scratch = workspace(dy.dtype, target.size if kind == UPDATE else 0, workers, plan.scratch)
+    _, offsets = workspace(np.dtype(np.int64), 0, workers, 2 * plan.runs)
+    offsets = offsets.reshape(workers, plan.runs, 2)
+    if kind != UPDATE:
+        totals = target.reshape(-1)
+    rest = (tiles.address(dy.itemsize), x.reshape(x.shape[0] * x.shape[1], -1), _flat(dy), plan.window, plan.sizes,
+            plan.table, (kind, *flat, constants), zeros(dy.dtype, PANEL), totals)  # fmt: skip
+    if workers == 1:
+        weight_correlation.units(0, len(plan.table), *rest, offsets[0], scratch[0])
+    else:
+        weight_correlation.parallel_units(workers, *rest, offsets, scratch)

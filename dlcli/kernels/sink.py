@@ -4,7 +4,14 @@ A sink is four arguments: ``kind`` (see `dlcli.layers.base.Sink`), ``target``, `
 = (ε, α, λ). Settling a row while it is still in cache saves writing the gradient and reading it back.
 """
 
-from numba import njit, prange
+import numpy as np
+from llvmlite import ir
+from numba import config, njit, prange, types
+from numba.core.cgutils import for_range
+from numba.extending import intrinsic
+
+from dlcli.kernels import vectors
+from dlcli.kernels.vectors import constant
 
 STORE, ADD, UPDATE = 0, 1, 2
 
@@ -24,6 +31,51 @@ def settle(kind, gradient, target, velocity, constants):
             change = momentum * velocity[i] - rate * (gradient[i] + decay * target[i])
             velocity[i] = change
             target[i] += change
+
+
+@intrinsic
+def _update_rows(typing, rows, width, g, g_row, w, v, row, rate, momentum, decay):  # type: ignore[no-untyped-def]
+    itemsize = rate.bitwidth // 8
+    lanes = vectors.lanes_of(itemsize)
+
+    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        rows, width, g, g_row, w, v, row, *hyperparameters = arguments
+        g, w, v = (vectors.pointer(builder, x, itemsize) for x in (g, w, v))
+        rate, momentum, decay = (vectors.spread(builder, x, lanes) for x in hyperparameters)
+        whole = builder.sdiv(width, constant(lanes))
+        rest = builder.srem(width, constant(lanes))
+        mask = vectors.first_lanes(builder, rest, lanes)
+
+        def change(m: ir.Value, n: ir.Value, mask: ir.Value | None) -> None:
+            place = builder.add(builder.mul(m, row), n)
+            g_at = builder.gep(g, [builder.add(builder.mul(m, g_row), n)])
+            w_at, v_at = builder.gep(w, [place]), builder.gep(v, [place])
+            old = vectors.load(builder, w_at, lanes, mask)
+            slope = builder.fadd(vectors.load(builder, g_at, lanes, mask), builder.fmul(decay, old))
+            kept = builder.fmul(momentum, vectors.load(builder, v_at, lanes, mask))
+            delta = builder.fsub(kept, builder.fmul(rate, slope))
+            vectors.store(builder, delta, v_at, mask)
+            vectors.store(builder, builder.fadd(old, delta), w_at, mask)
+
+        with for_range(builder, rows) as outer:
+            with for_range(builder, whole) as inner:
+                change(outer.index, builder.mul(inner.index, constant(lanes)), None)
+            with builder.if_then(builder.icmp_signed(">", rest, constant(0))):
+                change(outer.index, builder.mul(whole, constant(lanes)), mask)
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 7, rate, rate, rate), codegen
+
+
+def _update_rows_twin(rows, width, g, g_row, w, v, row, rate, momentum, decay):  # type: ignore[no-untyped-def]
+    g, w, v = (vectors.view(x, (rows, width), (y, 1), rate.itemsize) for x, y in ((g, g_row), (w, row), (v, row)))
+    v[:] = momentum * v - rate * (g + decay * w)
+    w += v
+
+
+# Eq. (4) on a block: g, w and v are addresses, rows ``g_row`` and ``row`` elements apart; edges are masked, so that
+# a narrow block costs no scalar loop. The operations and their order are those of `settle`.
+update_rows = _update_rows_twin if config.DISABLE_JIT else _update_rows
 
 
 @njit(cache=True, parallel=True)
