@@ -81,6 +81,7 @@ class Loop:
                 self._diverged(f"its loss is {result.loss}")
             progress.loss += result.loss
             progress.samples += len(batch.x)
+            progress.learning_rate = stage.objective.learning_rate
             if result.wrong is not None:
                 progress.wrong = (progress.wrong or 0) + result.wrong
             self._samples_timed += len(batch.x)
@@ -96,7 +97,7 @@ class Loop:
             "stage": stage.name,
             "epoch": len(progress.history) + 1,
             "step": progress.step,
-            "learning_rate": stage.objective.learning_rate,
+            "learning_rate": progress.learning_rate,
             "train_loss": progress.loss / progress.samples,
         }
         if progress.wrong is not None:

@@ -14,7 +14,7 @@ class Progress:
     """The stage under way and those before it.
 
     ``step`` counts the stage's mini-batches; ``loss``, ``wrong`` (None without classes) and
-    ``samples`` sum over the epoch under way;
+    ``samples`` sum over the epoch under way; ``learning_rate`` is that of the last step;
     ``history`` has a row for each finished epoch of the stage; ``best`` is the lowest value so far of the metric
     that chooses the best checkpoint; ``steps_before`` counts the steps of finished stages.
     """
@@ -24,6 +24,7 @@ class Progress:
     loss: float = 0.0
     wrong: int | None = None
     samples: int = 0
+    learning_rate: float = 0.0
     history: list[Row] = field(default_factory=list)
     best: float | None = None
     finished: list[str] = field(default_factory=list)

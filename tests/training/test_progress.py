@@ -8,7 +8,7 @@ from dlcli.training.progress import Progress, stops_early
 
 def test_it_survives_json_bit_for_bit():
     progress = Progress(
-        "supervised", 7, 0.1 + 0.2, 3, 56, [{"epoch": 1, "train_loss": 1 / 3}], 2 / 3, ["pretrain/a"], 12
+        "supervised", 7, 0.1 + 0.2, 3, 56, 0.1, [{"epoch": 1, "train_loss": 1 / 3}], 2 / 3, ["pretrain/a"], 12
     )
     assert Progress.of(json.loads(json.dumps(progress.record()))) == progress
 
