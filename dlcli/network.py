@@ -71,7 +71,8 @@ class Network:
         Random layers are at work in ``training`` only, as functions of ``step``.
         """
         views = self._arrays(len(x))
-        views[0].inputs = (x,)
+        # One kind of array, whatever the caller's (strided, read-only, integers): each kind compiles kernels anew.
+        views[0].inputs = (np.require(x, self.dtype, ["C", "W"]),)
         for node, arrays in zip(self.graph.nodes, views, strict=True):
             node.layer.forward(arrays, training, step)
         return views[-1].output
@@ -81,7 +82,7 @@ class Network:
         return self._arrays(samples)[-1].d_output
 
     def backward(self, samples: int) -> None:
-        """Pass back the output gradient of the batch just passed forward, into the sinks.
+        """Pass back the output gradient of the batch just passed forward in training, into the sinks.
 
         It ends at the first layer with a sink; what lies before gets no gradient.
         """

@@ -63,7 +63,7 @@ class Backpropagation(Objective):
         gradients = {name: np.zeros_like(array) for name, array in self.network.parameters.items()}
         unused = np.empty(0, self.network.dtype)
         self.network.bind({name: Sink(STORE, array, array, unused) for name, array in gradients.items()})
-        outputs = self.network.forward(batch.x)
+        outputs = self.network.forward(batch.x, training=True)
         self._loss.evaluate(outputs, batch.y, np.empty(n), self.network.output_gradient(n))
         activity = {name: float(np.abs(y).mean()) for name, y in self.network.outputs(n).items()}
         self.network.backward(n)
