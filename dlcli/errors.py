@@ -52,7 +52,7 @@ class Diverged(DlcliError):
 
 @dataclass(frozen=True)
 class Mistake:
-    """One mistake in a config file; lines and columns count from 1."""
+    """One mistake in a config file; lines and columns count from 1; ``key`` is empty where it is the whole file's."""
 
     file: str
     line: int
@@ -61,7 +61,8 @@ class Mistake:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.key}: {self.message}"
+        key = f"{self.key}: " if self.key else ""
+        return f"{self.file}:{self.line}:{self.column}: {key}{self.message}"
 
 
 class ConfigError(DlcliError):

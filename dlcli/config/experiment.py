@@ -1,9 +1,10 @@
 """The whole of a config file, typed: what every command works from."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
+from dlcli.config.consistency import misfits
 from dlcli.data.options import DataOptions
 from dlcli.layers.base import Layer
 from dlcli.losses.base import Loss
@@ -47,12 +48,21 @@ class Experiment(Options):
         inner = value["pretrain"].get(inner_key, {})
         if not isinstance(outer, dict) or not isinstance(inner, dict):
             return value
-        merged = _spell(outer) | _spell(inner)
-        return value | {"pretrain": value["pretrain"] | {inner_key: merged}}
+        kind = outer.get("type", Optimiser.default_type)
+        own = _spell(kind, inner)
+        if inner.get("type", kind) != kind or len(own) < len(inner):  # another's keys, or one given twice
+            return value
+        return value | {"pretrain": value["pretrain"] | {inner_key: _spell(kind, outer) | own}}
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Self:
+        for misfit in misfits(self.network, (self.pretrain and self.pretrain.layers) or ()):
+            raise misfit
+        return self
 
 
-def _spell(optimiser: dict[str, Any]) -> dict[str, Any]:
-    """The mapping with its member's own spelling of each key, so that two mappings can be merged."""
-    member = Optimiser.members().get(optimiser.get("type", Optimiser.default_type))
+def _spell(kind: Any, optimiser: dict[str, Any]) -> dict[str, Any]:
+    """The mapping with its type's own spelling of each key, so that two mappings can be merged."""
+    member = Optimiser.members().get(kind) if isinstance(kind, str) else None
     spellings = member.spellings() if member else {}
     return {spellings.get(key, key): item for key, item in optimiser.items()}

@@ -1,42 +1,11 @@
-"""Options of the data section, and the families of sources and transforms."""
+"""Options of the data section."""
 
-from abc import abstractmethod
-from collections.abc import Iterable
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dlcli.data.dataset import Dataset, Samples
-from dlcli.layers.base import Array, Shape
-from dlcli.options import Count, Family, Listed, Options
-
-
-class Source(Family):
-    """Where samples come from."""
-
-    package: ClassVar[str] = "dlcli.data.sources"
-
-    @abstractmethod
-    def load(self) -> Dataset:
-        """Read and check the files; raises `DataError` naming file, place, what was found and expected."""
-
-
-class Transform(Family):
-    """A change to every sample, applied as batches are assembled."""
-
-    package: ClassVar[str] = "dlcli.data.transforms"
-
-    def output_shape(self, shape: Shape) -> Shape:
-        """Shape of a transformed sample."""
-        return shape
-
-    def fit(self, batches: Iterable[Array]) -> dict[str, Array]:
-        """Statistics of the training samples, kept in the checkpoint; ``batches`` are float32, transformed so far."""
-        return {}
-
-    @abstractmethod
-    def apply(self, x: Array, statistics: dict[str, Array]) -> Array:
-        """Transform a batch (N, …) of float32 or float64, in place where the shape allows; returns it."""
+from dlcli.data.base import Source, Transform
+from dlcli.options import Count, Listed, Options
 
 
 class Tail(Options):
@@ -52,8 +21,8 @@ class DataOptions(Options):
     source: Source
     """Where samples come from."""
     validation: Annotated[float, Field(ge=0, lt=1)] | Annotated[int, Field(ge=0)] | Tail = 0.0
-    """Held out of the training set: a share below 1, a count, or `{tail: N}` for the last N; shares and counts are
-    drawn at random, in the classes' proportions."""
+    """Held out of the training set: a share below 1, a count, or `{tail: N}` for the last N; shares and
+    counts are drawn at random, in the classes' proportions."""
     split_seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the draw of the validation set (`seed` has no part in it)."""
     batch_size: Count = 100
@@ -65,4 +34,3 @@ class DataOptions(Options):
 
 
 Split = Literal["train", "validation", "test"]
-__all__ = ["DataOptions", "Samples", "Source", "Split", "Tail", "Transform"]

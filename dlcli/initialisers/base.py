@@ -8,6 +8,8 @@ import numpy.typing as npt
 
 from dlcli.options import Family
 
+Array = npt.NDArray[np.floating]
+
 
 class Initialiser(Family):
     """How a parameter starts."""
@@ -15,7 +17,7 @@ class Initialiser(Family):
     package: ClassVar[str] = "dlcli.initialisers"
 
     @abstractmethod
-    def fill(self, array: npt.NDArray[np.floating], fan_in: int, fan_out: int, rng: np.random.Generator) -> None:
+    def fill(self, array: Array, fan_in: int, fan_out: int, rng: np.random.Generator) -> None:
         """Write the initial values.
 
         Parameters

@@ -19,9 +19,9 @@ def block(key, c0, c1, c2, c3):
     for _ in range(ROUNDS):
         p0, p1 = M0 * np.uint64(c0), M1 * np.uint64(c2)
         c0, c1, c2, c3 = (
-            np.uint32(p1 >> np.uint64(32)) ^ c1 ^ k0,
+            np.uint32(np.uint32(p1 >> np.uint64(32)) ^ c1 ^ k0),
             np.uint32(p1),
-            np.uint32(p0 >> np.uint64(32)) ^ c3 ^ k1,
+            np.uint32(np.uint32(p0 >> np.uint64(32)) ^ c3 ^ k1),
             np.uint32(p0),
         )
         k0, k1 = np.uint32(k0 + W0), np.uint32(k1 + W1)

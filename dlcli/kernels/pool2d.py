@@ -58,22 +58,19 @@ def max_backward(dy, winners, geometry, dx):
 
 
 @njit(cache=True)
-def _divisor(position_h, position_w, geometry, height, width, count_padding):
-    """Cells that an average is over: those of the image, or those of the padded image too (Caffe's)."""
+def _divisor(position_h, position_w, geometry, counted):
+    """Cells of a window that its mean is over."""
     size_h, size_w, stride_h, stride_w, pad_h, pad_w = geometry
-    if count_padding:
-        start_h, start_w = position_h * stride_h - pad_h, position_w * stride_w - pad_w
-        rows = min(start_h + size_h, height + pad_h) - start_h
-        columns = min(start_w + size_w, width + pad_w) - start_w
-        return rows * columns
-    h0, h1 = _window(position_h, size_h, stride_h, pad_h, height)
-    w0, w1 = _window(position_w, size_w, stride_w, pad_w, width)
-    return (h1 - h0) * (w1 - w0)
+    top, bottom, left, right = counted
+    h, w = position_h * stride_h - pad_h, position_w * stride_w - pad_w
+    return (min(h + size_h, bottom) - max(h, top)) * (min(w + size_w, right) - max(w, left))
 
 
 @njit(cache=True, parallel=True)
-def average_forward(x, geometry, count_padding, y):
-    """y ← the mean of each window."""
+def average_forward(x, geometry, counted, y):
+    """y ← the mean of each window over the cells that count: ``counted`` = (first row, the one past the last, first
+    column, the one past the last), which reach into the padding where its zeros count.
+    """
     size_h, size_w, stride_h, stride_w, pad_h, pad_w = geometry
     for task in prange(y.shape[0] * y.shape[1]):
         n, p = task // y.shape[1], task % y.shape[1]
@@ -86,13 +83,13 @@ def average_forward(x, geometry, count_padding, y):
                 for w in range(w0, w1):
                     for c in range(total.size):
                         total[c] += x[n, h, w, c]
-            divisor = x.dtype.type(_divisor(p, q, geometry, x.shape[1], x.shape[2], count_padding))
+            divisor = x.dtype.type(_divisor(p, q, geometry, counted))
             for c in range(total.size):
                 total[c] /= divisor
 
 
 @njit(cache=True, parallel=True)
-def average_backward(dy, geometry, count_padding, dx):
+def average_backward(dy, geometry, counted, dx):
     """dx ← each window's gradient, in equal shares to its cells."""
     size_h, size_w, stride_h, stride_w, pad_h, pad_w = geometry
     for n in prange(dy.shape[0]):
@@ -101,7 +98,7 @@ def average_backward(dy, geometry, count_padding, dx):
             h0, h1 = _window(p, size_h, stride_h, pad_h, dx.shape[1])
             for q in range(dy.shape[2]):
                 w0, w1 = _window(q, size_w, stride_w, pad_w, dx.shape[2])
-                divisor = dy.dtype.type(_divisor(p, q, geometry, dx.shape[1], dx.shape[2], count_padding))
+                divisor = dy.dtype.type(_divisor(p, q, geometry, counted))
                 for h in range(h0, h1):
                     for w in range(w0, w1):
                         for c in range(dy.shape[3]):

@@ -93,3 +93,12 @@ def column_sums(d, kind, target, velocity, constants):
         for column in range(d.shape[1]):
             total[column] += d[row, column]
     settle(kind, total, target, velocity, constants)
+
+
+@njit(cache=True)
+def sum_of_squares(x):
+    """Σ x² of a 1-D array, in float64, in order."""
+    total = 0.0
+    for i in range(x.size):
+        total += float(x[i]) * float(x[i])
+    return total

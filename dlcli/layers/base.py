@@ -7,10 +7,11 @@ branching, files or the optimiser's formula. Shapes never include the batch axis
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from dlcli.initialisers.base import Initialiser
 from dlcli.options import Family, Listed, NonNegative, Options
@@ -18,7 +19,7 @@ from dlcli.options import Family, Listed, NonNegative, Options
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
 
-STORE, ADD, UPDATE = 0, 1, 2  # what a sink does with a gradient; the kernels know these numbers
+Activation = Literal["linear", "sigmoid", "tanh", "scaled_tanh", "relu", "softplus"]
 
 
 class Sink(NamedTuple):
@@ -62,7 +63,7 @@ class ParameterSpec:
 
 @dataclass(frozen=True)
 class BufferSpec:
-    """An array that a layer needs beside its output; ``shape`` is per sample unless ``per_batch``."""
+    """An array that a layer needs beside its output, zero at first; ``shape`` is per sample unless ``per_batch``."""
 
     shape: Shape
     dtype: type[np.generic] | None = None  # None: the network's own
@@ -96,7 +97,7 @@ class Layer(Family):
 
     package: ClassVar[str] = "dlcli.layers"
 
-    name: str | None = None
+    name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")] | None = None
     """Name of the layer in logs, checkpoints and `--set`; by default its type and position (`dense_1`)."""
     inputs: Annotated[tuple[str, ...], Listed] | None = None
     """Names of the layers whose outputs this one takes; by default the layer before it."""
@@ -119,8 +120,14 @@ class Layer(Family):
         """Multiplications with addition of one sample's forward pass."""
         return 0
 
-    def reconstructor(self, inputs: Sequence[Shape], function: str, tied: bool) -> "Layer | None":
-        """The layer's mirror, folded back at its output (survey, fig. 4), or None where it has none."""
+    def reconstructor(
+        self, inputs: Sequence[Shape], *, name: str, activation: Activation, tied: bool
+    ) -> "Layer | None":
+        """The layer's mirror, folded back at its output (survey, fig. 4), or None where it has none.
+
+        ``name`` is this layer's name, whose weights a tied mirror uses; the mirror's output has as many values
+        as this layer's input.
+        """
         return None
 
     @abstractmethod
@@ -131,7 +138,7 @@ class Layer(Family):
     def backward(self, arrays: Arrays) -> None:
         """From ``d_output``, write the ``d_inputs`` that are wanted, then send parameter gradients to their sinks.
 
-        In this order, since a sink may change the parameter on which an input's gradient depends.
+        It follows a forward pass in training. In this order, since a sink may change the parameter on which an input's gradient depends.
         """
 
     def penalty(self, arrays: Arrays) -> float:

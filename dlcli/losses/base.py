@@ -5,7 +5,10 @@ sample, so that means over a data set do not depend on how it was cut into batch
 """
 
 from abc import abstractmethod
+from math import prod
 from typing import ClassVar, Literal
+
+import numpy as np
 
 from dlcli.layers.base import Array, Shape
 from dlcli.options import Family
@@ -25,14 +28,46 @@ class Loss(Family):
         Parameters
         ----------
         outputs: (N, …) the network's output.
-        targets: (N,) int64 class indices, or an array like ``outputs``.
+        targets: (N,) int64 class indices, which stand for one-hot rows, or an array like ``outputs``.
         per_sample: (N,) float64, written: the loss of each sample, summed over its units.
-        gradient: like ``outputs``, written: d(mean over the N samples of the loss) / d(outputs).
+        gradient: like ``outputs``, contiguous, written: d(mean over the N samples of the loss) / d(outputs).
         """
 
     @abstractmethod
-    def probabilities(self, outputs: Array) -> Array | None:
-        """(N, classes) probabilities that the outputs stand for; None for a regression."""
+    def probabilities(self, outputs: Array) -> Array:
+        """(N, classes) float64 probabilities that a classification's outputs stand for; each row sums to 1."""
 
-    def check(self, output_shape: Shape, task: Task, classes: int) -> None:
-        """Raise ValueError with what was found and expected where outputs and targets don't fit."""
+    def check(self, output_shape: Shape, task: Task, targets: int) -> None:
+        """Raise ValueError with what was found and expected where outputs and targets don't fit.
+
+        Parameters
+        ----------
+        output_shape: shape of the network's output for one sample.
+        task: whether targets are classes or numbers.
+        targets: how many classes there are, or how many numbers the target of one sample holds.
+        """
+        found = prod(output_shape)
+        if found != targets:
+            each = "class" if task == "classification" else "target value"
+            raise ValueError(f"found {outputs_in_words(found)}, expected {targets}, one per {each}")
+
+    def check_targets(self, targets: Array) -> None:
+        """Raise ValueError with what was found and expected where the loss is not made for such targets.
+
+        ``targets`` are as in `evaluate`, and may be those of a whole data set.
+        """
+
+
+def outputs_in_words(count: int) -> str:
+    """``1 output``, ``3 outputs``."""
+    return f"{count} output{'' if count == 1 else 's'}"
+
+
+def rows(array: Array) -> Array:
+    """(N, …) as (N, units); class indices (N,) stay as they are."""
+    return array if array.ndim == 1 else array.reshape(len(array), -1)
+
+
+def rows_or_none(gradient: Array | None) -> Array:
+    """The same for a gradient; the kernels take an empty one for one that is not wanted."""
+    return np.empty((0, 0)) if gradient is None else rows(gradient)

@@ -1,12 +1,11 @@
 """Options of the loop and of what it writes."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
+from dlcli.optim.schedules.base import Metric
 from dlcli.options import Count, Options
-
-Metric = Literal["validation_error", "validation_loss", "train_error", "train_loss"]
 
 
 class StopEarly(Options):

@@ -1,13 +1,15 @@
 """Caffe's ``inv`` policy."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from dlcli.options import NonNegative
 from dlcli.optim.schedules.base import Clock, Schedule
+from dlcli.options import NonNegative
 
 
 class Inverse(Schedule):
     """Factor (1 + gamma · t)^(−power); Caffe's ``inv``."""
+
+    also_called: ClassVar[tuple[str, ...]] = ("inv",)
 
     type: Literal["inverse"] = "inverse"
     gamma: NonNegative
@@ -15,5 +17,5 @@ class Inverse(Schedule):
     power: NonNegative
     """Exponent of the decay; 1 gives 1 / (1 + gamma · t)."""
 
-    def factor(self, clock: Clock) -> float:
+    def decay(self, clock: Clock) -> float:
         return float((1.0 + self.gamma * self.time(clock)) ** -self.power)

@@ -1,0 +1,46 @@
+"""dlcli predict"""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from dlcli.cli.options import checkpoint_option, examples, run_argument, threads_option
+from dlcli.cli.output import finite
+
+
+@click.command(
+    epilog=examples(
+        "dlcli predict runs/iris flowers.csv",
+        "dlcli predict runs/iris - < flowers.csv | jq .label",
+        "dlcli predict runs/mnist-lenet t10k-images-idx3-ubyte.gz",
+        "echo '[5.1, 3.5, 1.4, 0.2]' | dlcli predict runs/iris",
+    )
+)
+@run_argument
+@click.argument("files", nargs=-1, type=click.Path(allow_dash=True), metavar="[FILE…|-]")
+@checkpoint_option
+@threads_option
+def command(run: Path, files: tuple[str, ...], checkpoint: str | None) -> None:
+    """Print a line of JSON for each input.
+
+    In order, and as soon as the input arrives. RUN is a run directory or a checkpoint file; no config is
+    needed. Inputs are CSV rows, lines with a JSON array each, IDX (.gz too) or NPZ, raw as the training data
+    were: the transforms are the checkpoint's. Without FILE, or with `-`, standard input is read.
+    """
+    from dlcli.data.streams import open_stream
+    from dlcli.trained import open_run, predict
+
+    trained = open_run(run, checkpoint)
+    label = getattr(trained.experiment.data.source, "label", None)
+    delimiter = getattr(trained.experiment.data.source, "delimiter", ",")
+    # One generator over all files, so that the index runs on.
+    batches = (
+        batch
+        for file in files or ("-",)
+        for batch in open_stream(file, trained.raw_shape, label=label, delimiter=delimiter)
+    )
+    for result in predict(trained, batches):
+        sys.stdout.write(json.dumps(finite(result), ensure_ascii=False, allow_nan=False) + "\n")
+        sys.stdout.flush()

@@ -1,0 +1,90 @@
+"""JSON Schema of a config file, for editors: it accepts every spelling that the reader accepts."""
+
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+from dlcli.config.experiment import Experiment
+from dlcli.options import Family, Options
+from dlcli.pretrain.options import PretrainOptions
+
+
+def schema() -> dict[str, Any]:
+    """The schema, draft 2020-12, every option with its description.
+
+    It is a little wider than the reader, to which bounds inside a Pair and what names refer to are left.
+    """
+    result = Experiment.model_json_schema(schema_generator=_Generator)
+    _inherit(result["$defs"])
+    return {"$schema": _Generator.schema_dialect, "title": "dlcli config", **result}
+
+
+class _Generator(GenerateJsonSchema):
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False  # it would only repeat the key
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        result = super().model_schema(schema)
+        options = schema["cls"]
+        if issubclass(options, Family):
+            _name_type(options, result)
+        if issubclass(options, Options):
+            _respell(options, result)
+        return result
+
+    def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> JsonSchemaValue:
+        result = super().function_before_schema(schema)
+        family = getattr(schema["function"]["function"], "__self__", None)
+        if "discriminator" in result and isinstance(family, type) and issubclass(family, Family):
+            del result["discriminator"]  # OpenAPI's word
+            if names := _bare_names(family):
+                result["oneOf"].append({"enum": names})
+        return result
+
+
+def _bare_names(family: type[Family]) -> list[str]:
+    """Types that may stand without a mapping, since they need no option."""
+    return [
+        name
+        for kind, member in family.members().items()
+        if not any(field.is_required() for key, field in member.model_fields.items() if key != "type")
+        for name in (kind, *member.also_called)
+    ]
+
+
+def _name_type(member: type[Family], result: JsonSchemaValue) -> None:
+    """Require the type, unless it is the family's default, under any of its names."""
+    kind = result["properties"]["type"]["const"]
+    result["properties"]["type"] = {"enum": [kind, *member.also_called]}
+    if kind != member.default_type:
+        result["required"] = sorted({"type", *result.get("required", [])})
+
+
+def _respell(options: type[Options], result: JsonSchemaValue) -> None:
+    """Offer the other spellings of keys; of a required key, exactly one."""
+    properties, required = result.get("properties", {}), result.get("required", [])
+    by_name: dict[str, list[str]] = {}
+    for other, name in options.spellings().items():
+        properties[other] = properties[name]
+        by_name.setdefault(name, [name]).append(other)
+    for name in [name for name in required if name in by_name]:
+        required.remove(name)
+        result.setdefault("allOf", []).append({"oneOf": [{"required": [key]} for key in by_name[name]]})
+    for value in properties.values():
+        if value.get("type") == "array" and "minLength" in value:
+            value["minItems"] = value.pop("minLength")  # pydantic does not see that `Listed` makes a list
+
+
+def _inherit(definitions: dict[str, Any]) -> None:
+    """Let `pretrain.optimiser` leave out what it takes from the top-level one."""
+    pretrain = definitions[PretrainOptions.__name__]
+    rules = [rule for rule in pretrain.pop("allOf") if {"required": ["optimiser"]} not in rule["oneOf"]]
+    if rules:
+        pretrain["allOf"] = rules
+    keys = ["optimiser", *(key for key, name in PretrainOptions.spellings().items() if name == "optimiser")]
+    optimiser = pretrain["properties"]["optimiser"]
+    members = [definitions[item["$ref"].rpartition("/")[2]] for item in optimiser["oneOf"] if "$ref" in item]
+    partial = [{key: member[key] for key in member if key not in ("required", "allOf")} for member in members]
+    for key in keys:
+        pretrain["properties"][key] = {"description": optimiser["description"], "anyOf": partial}

@@ -1,0 +1,93 @@
+"""The convolution layer: eq. (2) with local, shared weights (survey, section 4)."""
+
+from collections.abc import Sequence
+from math import prod
+from typing import Literal
+
+from pydantic import model_validator
+
+from dlcli.kernels import activation as activations
+from dlcli.kernels import conv2d as kernels
+from dlcli.kernels.sink import column_sums
+from dlcli.layers.base import Arrays, BufferSpec, ParameterSpec, Shape, ShapeError, one_input
+from dlcli.layers.geometry import Padding, side, window
+from dlcli.layers.weighted import Weighted
+from dlcli.options import Count, Pair
+
+
+class Conv2d(Weighted):
+    """Cross-correlation (the kernel is not flipped) over rows and columns, channels last.
+
+    x: (N, H, W, C). weights: (kernel_h, kernel_w, C / groups, filters). y: (N, OH, OW, filters).
+    """
+
+    type: Literal["conv2d"] = "conv2d"
+    filters: Count
+    """Number of filters: the output's channels."""
+    kernel_size: Pair
+    """Height and width of the kernel."""
+    stride: Pair = (1, 1)
+    """Step between neighbouring outputs."""
+    padding: Padding = "valid"
+    """Zeros around the image: `valid` (none), `same` (output ⌈size / stride⌉), or how many on each side."""
+    dilation: Pair = (1, 1)
+    """Distance between neighbouring cells of the kernel."""
+    groups: Count = 1
+    """Channels and filters are cut into so many groups that don't see each other (AlexNet has 2)."""
+
+    @model_validator(mode="after")
+    def _filters_in_groups(self) -> "Conv2d":
+        if self.filters % self.groups:
+            raise ValueError(f"{self.filters} filters cannot be cut into {self.groups} groups")
+        return self
+
+    def _windows(self, inputs: Sequence[Shape]) -> tuple[tuple[int, int], tuple[int, int]]:
+        """(output size, leading padding) of rows and of columns."""
+        shape = one_input(inputs, rank=3)
+        rows, columns = (
+            window(
+                axis, shape[i], self.kernel_size[i], self.stride[i], side(self.padding, i), dilation=self.dilation[i]
+            )
+            for i, axis in enumerate(("rows", "columns"))
+        )
+        return rows, columns
+
+    def output_shape(self, inputs: Sequence[Shape]) -> Shape:
+        rows, columns = self._windows(inputs)
+        if inputs[0][2] % self.groups:
+            raise ShapeError(f"an input of {inputs[0][2]} channels cannot be cut into {self.groups} groups")
+        return (rows[0], columns[0], self.filters)
+
+    def parameters(self, inputs: Sequence[Shape]) -> dict[str, ParameterSpec]:
+        channels = one_input(inputs, rank=3)[2] // self.groups
+        area = prod(self.kernel_size)
+        shape = (*self.kernel_size, channels, self.filters)
+        return self.weight_specs(shape, area * channels, area * self.filters // self.groups)
+
+    def saved(self, inputs: Sequence[Shape]) -> dict[str, BufferSpec]:
+        return {} if self.bias else {"no_bias": BufferSpec((self.filters,), per_batch=True)}
+
+    def multiply_adds(self, inputs: Sequence[Shape]) -> int:
+        channels = one_input(inputs, rank=3)[2] // self.groups
+        return prod(self.output_shape(inputs)) * prod(self.kernel_size) * channels
+
+    def _geometry(self, arrays: Arrays) -> tuple[int, ...]:
+        rows, columns = self._windows([arrays.inputs[0].shape[1:]])
+        return (*self.stride, rows[1], columns[1], *self.dilation, self.groups)
+
+    def forward(self, arrays: Arrays, training: bool, step: int) -> None:
+        weights = arrays.parameters["weights"]
+        bias = arrays.parameters["bias"] if self.bias else arrays.saved["no_bias"]
+        function = activations.CODES[self.activation]
+        kernels.forward(arrays.inputs[0], weights, bias, self._geometry(arrays), function, arrays.output)
+
+    def backward(self, arrays: Arrays) -> None:
+        geometry = self._geometry(arrays)
+        d_rows = self.pre_activation_gradient(arrays)
+        d, dx = arrays.d_output, arrays.d_inputs[0]
+        if dx is not None:
+            kernels.input_gradient(d, arrays.parameters["weights"], geometry, dx)
+        if (sink := arrays.sinks["weights"]) is not None:
+            kernels.weight_gradient(arrays.inputs[0], d, geometry, *sink)
+        if self.bias and (sink := arrays.sinks["bias"]) is not None:
+            column_sums(d_rows, *sink)

@@ -1,0 +1,61 @@
+"""Window arithmetic that convolution and pooling share: padding, output sizes, what fits."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from dlcli.layers.base import ShapeError
+
+
+def _pair_or_name(value: Any) -> Any:
+    if isinstance(value, str):
+        return value
+    return tuple(value) if isinstance(value, list | tuple) else (value, value)
+
+
+Pad = Annotated[int, Field(ge=0)]
+Padding = Annotated[
+    Literal["valid", "same"] | tuple[Pad, Pad],
+    BeforeValidator(_pair_or_name, json_schema_input_type=Literal["valid", "same"] | int | list[int]),
+]
+Rounding = Literal["down", "up"]
+
+
+def window(
+    axis: str,
+    size: int,
+    kernel: int,
+    stride: int,
+    padding: str | int,
+    *,
+    dilation: int = 1,
+    rounding: Rounding = "down",
+) -> tuple[int, int]:
+    """Output size and leading padding of a window that slides along one axis.
+
+    ``same`` pads so that the output is ⌈size / stride⌉, the odd cell at the end. ``rounding: up`` (Caffe's pooling)
+    lets the last window overhang the image, as long as it starts inside the image or its leading padding.
+
+    Raises
+    ------
+    ShapeError: the window is larger than the padded image, or the padding as large as the window.
+    """
+    extent = (kernel - 1) * dilation + 1
+    if padding == "same":
+        out = -(-size // stride)
+        return out, max((out - 1) * stride + extent - size, 0) // 2
+    pad = 0 if isinstance(padding, str) else padding
+    if pad >= extent:
+        raise ShapeError(f"padding of {pad} is as large as the window of {extent} ({axis})")
+    span = size + 2 * pad - extent
+    if span < 0:
+        raise ShapeError(f"a window of {extent} does not fit an input of {size} with padding {pad} ({axis})")
+    out = (span // stride if rounding == "down" else -(-span // stride)) + 1
+    if rounding == "up" and (out - 1) * stride >= size + pad:
+        out -= 1
+    return out, pad
+
+
+def side(padding: str | tuple[int, int], axis: int) -> str | int:
+    """The padding of one axis: 0 rows, 1 columns."""
+    return padding if isinstance(padding, str) else padding[axis]

@@ -1,0 +1,53 @@
+"""What dense and convolution layers share: options of weights, bias and activation."""
+
+from dlcli.initialisers.base import Initialiser
+from dlcli.initialisers.constant import Constant
+from dlcli.initialisers.glorot import Glorot
+from dlcli.initialisers.he import He
+from dlcli.initialisers.lecun import LeCun
+from dlcli.kernels import activation as kernels
+from dlcli.layers.base import Activation, Array, Arrays, Layer, MultiplierOptions, ParameterSpec, Shape
+from dlcli.options import Also, Annotated
+
+DEFAULT_INITIALISERS: dict[Activation, Initialiser] = {
+    "linear": Glorot(),
+    "sigmoid": Glorot(gain=4.0),  # the slope of the sigmoid at 0 is a quarter of tanh's (Glorot and Bengio 2010)
+    "tanh": Glorot(),
+    "scaled_tanh": LeCun(),
+    "relu": He(),
+    "softplus": He(),
+}
+
+
+class Weighted(Layer):
+    """A layer with weights (fan-in axes …, outputs), a bias per output and an activation function."""
+
+    activation: Activation = "linear"
+    """Activation function, applied to the sum of eq. (2)."""
+    initialiser: Annotated[Initialiser | None, Also("initializer")] = None
+    """How the weights start; by default what suits the activation: glorot, with gain 4 for sigmoid, lecun for
+    scaled_tanh, he for relu and softplus."""
+    bias: bool = True
+    """Whether the layer has a bias."""
+    bias_initialiser: Annotated[Initialiser, Also("bias_initializer")] = Constant(value=0.0)
+    """How the bias starts."""
+    weights_options: MultiplierOptions = MultiplierOptions()
+    """Factors on the learning rate and the decay of the weights."""
+    bias_options: MultiplierOptions = MultiplierOptions()
+    """Factors on the learning rate and the decay of the bias."""
+
+    def weight_specs(self, shape: Shape, fan_in: int, fan_out: int) -> dict[str, ParameterSpec]:
+        """The two parameters, for weights of ``shape``."""
+        initialiser = self.initialiser or DEFAULT_INITIALISERS[self.activation]
+        specs = {"weights": ParameterSpec(shape, initialiser, fan_in, fan_out, self.weights_options)}
+        if self.bias:
+            bias = ParameterSpec(shape[-1:], self.bias_initialiser, fan_in, fan_out, self.bias_options)
+            specs["bias"] = bias
+        return specs
+
+    def pre_activation_gradient(self, arrays: Arrays) -> Array:
+        """``d_output`` as (rows, outputs), turned in place into the gradient before the activation function."""
+        d = arrays.d_output.reshape(-1, arrays.d_output.shape[-1])
+        if self.activation != "linear":
+            kernels.backward(kernels.CODES[self.activation], arrays.output.reshape(d.shape), d, d)
+        return d

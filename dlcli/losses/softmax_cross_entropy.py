@@ -1,0 +1,34 @@
+"""Cross-entropy of softmax outputs, eq. (3) of the survey."""
+
+from typing import Literal
+
+import numpy as np
+
+from dlcli.kernels import losses as kernels
+from dlcli.layers.base import Array, Shape
+from dlcli.losses.base import Loss, Task, rows, rows_or_none
+
+
+class SoftmaxCrossEntropy(Loss):
+    """C = −Σ_j d_j log p_j with p_j = e^{x_j} / Σ_k e^{x_k}: for one of several classes.
+
+    The network's outputs x are the logits: its last layer is linear, and softmax is part of the loss.
+    Caffe's ``SoftmaxWithLoss``.
+    """
+
+    type: Literal["softmax_cross_entropy"] = "softmax_cross_entropy"
+
+    def evaluate(self, outputs: Array, targets: Array, per_sample: Array, gradient: Array | None = None) -> None:
+        kernels.softmax_cross_entropy(rows(outputs), rows(targets), per_sample, rows_or_none(gradient))
+
+    def probabilities(self, outputs: Array) -> Array:
+        """Softmax of the outputs."""
+        x = rows(outputs)
+        p = np.empty(x.shape)
+        kernels.softmax(x, p)
+        return p
+
+    def check(self, output_shape: Shape, task: Task, targets: int) -> None:
+        if task == "regression":
+            raise ValueError("found numbers as targets, expected classes (mean_squared_error takes numbers)")
+        super().check(output_shape, task, targets)

@@ -1,0 +1,99 @@
+"""The greedy walk: one layer at a time, from the input up, each on the outputs of those below (survey, fig. 5)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dlcli.data.pipeline import BatchSource
+from dlcli.errors import MisfitError
+from dlcli.graph import Graph, Node
+from dlcli.layers.base import Array
+from dlcli.network import Network
+from dlcli.pretrain.options import PretrainOptions
+
+
+def stage_name(node: Node) -> str:
+    """Name of the stage that pretrains a layer."""
+    return f"pretrain/{node.name}"
+
+
+def nodes_to_pretrain(options: PretrainOptions, graph: Graph) -> list[Node]:
+    """The layers to pretrain, from the input up.
+
+    Raises
+    ------
+    MisfitError: a named layer is missing, is the output layer, is out of order, or does not suit the method.
+    """
+    if options.layers is None:
+        return [node for node in graph.nodes[:-1] if _suits(options, node)]
+    places = {node.name: place for place, node in enumerate(graph.nodes)}
+    chosen: list[Node] = []
+    for position, name in enumerate(options.layers):
+        path = ("pretrain", "layers", position)
+        if name not in places:
+            raise MisfitError(path, f"found {name!r}, expected a layer of the network: {', '.join(places)}")
+        if places[name] == len(graph.nodes) - 1:
+            raise MisfitError(path, f"{name} is the output layer, which starts at random (survey, section 3.2)")
+        if chosen and places[name] <= places[chosen[-1].name]:
+            raise MisfitError(path, f"{name} comes after {chosen[-1].name}; expected layers from the input up")
+        node = graph.nodes[places[name]]
+        try:
+            options.method.check(node)
+        except ValueError as error:
+            raise MisfitError(path, str(error)) from error
+        chosen.append(node)
+    return chosen
+
+
+def _suits(options: PretrainOptions, node: Node) -> bool:
+    if "weights" not in node.parameters:
+        return False
+    if node.layer.reconstructor(node.inputs, name=node.name, activation="linear", tied=True) is None:
+        return False
+    try:
+        options.method.check(node)
+    except ValueError as error:
+        raise MisfitError(("pretrain", "method"), str(error)) from error
+    return True
+
+
+class Walk:
+    """Each layer's output over whole data sets, computed once and kept for the next stage.
+
+    Parameters
+    ----------
+    network: whose parameters are being pretrained; layers are passed in evaluation mode.
+    sources: the data sets to pass, e.g. training and validation.
+    batch_size: samples passed at once (no result depends on it).
+    """
+
+    def __init__(self, network: Network, sources: Sequence[BatchSource], batch_size: int) -> None:
+        self._network, self._batch_size = network, batch_size
+        self._place = 0
+        self._features = [_materialise(source, batch_size, network.dtype) for source in sources]
+
+    def inputs_of(self, node: Node) -> list[Array]:
+        """What ``node`` takes, (N, …) for each source: the outputs of the layers below it, as they are now."""
+        place = self._network.graph.nodes.index(node)
+        if place < self._place:
+            raise ValueError(f"the walk has passed {node.name}")
+        if place > self._place:
+            self._pass_through(self._network.graph.nodes[self._place : place])
+            self._place = place
+        return self._features
+
+    def _pass_through(self, nodes: Sequence[Node]) -> None:
+        layers = [node.layer.model_copy(update={"name": node.name}) for node in nodes]
+        part = Network(Graph.build(layers, nodes[0].inputs[0]), parameters=self._network.parameters)
+        for index, features in enumerate(self._features):
+            outputs = np.empty((len(features), *nodes[-1].shape), features.dtype)
+            for start in range(0, len(features), self._batch_size):
+                batch = features[start : start + self._batch_size]
+                outputs[start : start + len(batch)] = part.forward(batch)
+            self._features[index] = outputs
+
+
+def _materialise(source: BatchSource, batch_size: int, dtype: np.dtype) -> Array:
+    """All of a source's samples, transformed."""
+    batches = source.iterate(batch_size, dtype=dtype)
+    return np.concatenate([batch.x.copy() for batch in batches])

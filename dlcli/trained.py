@@ -1,0 +1,155 @@
+"""A trained network, taken from a run or a checkpoint alone: to evaluate, and to predict with."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from dlcli.config.experiment import Experiment
+from dlcli.data.options import Split
+from dlcli.data.pipeline import BatchSource, check_statistics, prepare
+from dlcli.errors import CheckpointError, DataError, MisfitError, UsageError
+from dlcli.graph import Graph
+from dlcli.layers.base import Array, Shape
+from dlcli.network import Network
+from dlcli.training.checkpoint import Checkpoint, load
+from dlcli.training.measure import measure
+from dlcli.training.run_directory import find_checkpoint
+from dlcli.training.session import TRANSFORM
+
+TOP = 5  # classes that a prediction names
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a checkpoint holds: a network in evaluation mode, and how its inputs and outputs are to be read.
+
+    ``raw_shape`` is that of a sample before the transforms, whose ``statistics`` were fitted in training.
+    """
+
+    experiment: Experiment
+    network: Network
+    classes: tuple[int | str, ...]
+    task: str
+    raw_shape: Shape
+    statistics: dict[str, Array]
+    path: Path
+    record: dict[str, Any]
+
+    def source(self, x: Array) -> BatchSource:
+        """Raw samples (N, …) as the network takes them."""
+        return BatchSource(x, None, self.experiment.data.transform, self.statistics)
+
+
+def open_run(run: Path, which: str | None = None) -> Trained:
+    """Load a run directory's checkpoint (best, else last, unless ``which`` says) or a checkpoint file.
+
+    Raises
+    ------
+    CheckpointError: there is none, or it is damaged or inconsistent.
+    """
+    path = find_checkpoint(run, which)
+    checkpoint = load(path)
+    record = checkpoint.record
+    try:
+        experiment = Experiment.model_validate(record["experiment"])
+        classes, task = tuple(record["classes"]), str(record["task"])
+        raw_shape, sample_shape = tuple(record["raw_shape"]), tuple(record["sample_shape"])
+        graph = Graph.build(experiment.network, sample_shape)
+        statistics = _statistics(checkpoint, path)
+        check_statistics(experiment.data.transform, raw_shape, statistics)
+    except (ValidationError, KeyError, TypeError, MisfitError, DataError) as error:
+        raise CheckpointError(f"{path}: its record is not one of this version of dlcli: {error}") from error
+    # The file's own arrays are used: however large a network the record claims, no more memory is taken.
+    parameters = {
+        name: checkpoint.tensor(name, spec.shape, np.float32, path) for name, spec in graph.parameters.items()
+    }
+    network = Network(graph, seed=experiment.seed, parameters=parameters)
+    return Trained(experiment, network, classes, task, raw_shape, statistics, path, record)
+
+
+def evaluate(trained: Trained, split: Split | None = None) -> dict[str, Any]:
+    """Loss, errors and confusion on the test set (else the validation set, unless ``split`` says).
+
+    Returns what ``dlcli evaluate --json`` prints.
+
+    Raises
+    ------
+    UsageError: the data have no such split.
+    DataError: they are not such data as the network was trained on.
+    """
+    data = prepare(trained.experiment.data, trained.statistics)
+    found, expected = (data.raw_shape, data.classes), (trained.raw_shape, trained.classes)
+    if found != expected:
+        raise DataError(
+            f"found samples of shape {list(found[0])} in {len(found[1])} classes, expected shape {list(expected[0])} "
+            f"and the {len(expected[1])} classes of {trained.path}"
+        )
+    sources = {"train": data.train, "validation": data.validation, "test": data.test}
+    split = split or ("test" if data.test is not None else "validation")
+    source = sources[split]
+    if source is None:
+        there = ", ".join(name for name, found in sources.items() if found is not None)
+        raise UsageError(f"the data have no {split} set; expected one of: {there}")
+    measured = measure(trained.network, trained.experiment.loss, source, trained.experiment.data.batch_size)
+    result: dict[str, Any] = {"split": split, "samples": len(source), "loss": measured.loss}
+    if measured.targets is None or measured.predicted is None:
+        return result
+    many = len(trained.classes) > TOP
+    return result | {
+        "error": measured.error,
+        "top5_error": measured.top_error(TOP) if many else None,
+        **_per_class(measured.targets, measured.predicted, trained.classes),
+    }
+
+
+def predict(trained: Trained, batches: Iterable[Array]) -> Iterator[dict[str, Any]]:
+    """One JSON object per raw sample, in order; each batch is (N, …) of the raw shape.
+
+    A classification gives ``index``, ``label``, ``probability`` and ``top``; a regression ``index`` and ``output``.
+    """
+    index = 0
+    for x in batches:
+        (batch,) = trained.source(x).iterate(len(x))
+        outputs = trained.network.forward(batch.x)
+        if trained.task == "regression":
+            for row in outputs.reshape(len(x), -1):
+                yield {"index": index, "output": [_number(value) for value in row]}
+                index += 1
+            continue
+        for row in trained.experiment.loss.probabilities(outputs):
+            top = [[trained.classes[place], _number(row[place])] for place in np.argsort(-row, kind="stable")[:TOP]]
+            yield {"index": index, "label": top[0][0], "probability": top[0][1], "top": top}
+            index += 1
+
+
+def _number(value: np.floating) -> float | None:
+    """A number that JSON can hold: the shortest that reads back as the same float32, null for NaN."""
+    return float(f"{value:.7g}") if np.isfinite(value) else None
+
+
+def _per_class(targets: Array, predicted: Array, classes: tuple[int | str, ...]) -> dict[str, Any]:
+    """Confusion (rows: the true class) with each class's precision and recall, null where nothing was counted."""
+    confusion = np.zeros((len(classes), len(classes)), np.int64)
+    np.add.at(confusion, (targets, predicted), 1)
+    hits, true, found = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    table = [
+        {
+            "label": label,
+            "precision": float(hits[i] / found[i]) if found[i] else None,
+            "recall": float(hits[i] / true[i]) if true[i] else None,
+            "samples": int(true[i]),
+        }
+        for i, label in enumerate(classes)
+    ]
+    return {"confusion": confusion.tolist(), "classes": table}
+
+
+def _statistics(checkpoint: Checkpoint, path: Path) -> dict[str, Array]:
+    kept = ((name, array) for name, array in checkpoint.tensors.items() if name.startswith(TRANSFORM))
+    return {
+        name.removeprefix(TRANSFORM): checkpoint.tensor(name, array.shape, np.float32, path) for name, array in kept
+    }

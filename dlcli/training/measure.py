@@ -1,0 +1,75 @@
+"""Losses and errors over a data set, the same however it is cut into batches."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlcli.data.pipeline import BatchSource
+from dlcli.layers.base import Array
+from dlcli.losses.base import Loss
+from dlcli.network import Network
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Per sample, in the data's order; only losses for a regression.
+
+    losses: (N,) float64. targets, predicted: (N,) int64 classes. ranks: (N,) int64, how many classes scored higher
+    than the true one.
+    """
+
+    losses: Array
+    targets: Array | None
+    predicted: Array | None
+    ranks: Array | None
+
+    @property
+    def loss(self) -> float:
+        return float(self.losses.mean())
+
+    @property
+    def error(self) -> float | None:
+        """Share of misclassified samples."""
+        return None if self.predicted is None else float(np.mean(self.predicted != self.targets))
+
+    def top_error(self, k: int) -> float | None:
+        """Share of samples whose class is not among the k best."""
+        return None if self.ranks is None else float(np.mean(self.ranks >= k))
+
+    def metrics(self) -> dict[str, float]:
+        """``loss`` and, for a classification, ``error``."""
+        return {"loss": self.loss} | ({} if self.error is None else {"error": self.error})
+
+
+def measure(network: Network, loss: Loss, source: BatchSource, batch_size: int) -> Measured:
+    """Pass a data set through the network in evaluation mode."""
+    losses = np.empty(len(source))
+    targets, predicted, ranks = (np.empty(len(source), np.int64) for _ in range(3))
+    classes, done = False, 0
+    for batch in source.iterate(batch_size, dtype=network.dtype):
+        part = slice(done, done + len(batch.x))
+        outputs = network.forward(batch.x)
+        loss.evaluate(outputs, batch.y, losses[part])
+        if classes := batch.y.dtype == np.int64:
+            targets[part] = batch.y
+            predicted[part] = predicted_classes(outputs)
+            ranks[part] = _ranks(outputs, batch.y, predicted[part])
+        done = part.stop
+    return Measured(losses, targets, predicted, ranks) if classes else Measured(losses, None, None, None)
+
+
+def predicted_classes(outputs: Array) -> Array:
+    """(N,) the class of the highest output; of a single output, whether it is positive."""
+    flat = outputs.reshape(len(outputs), -1)
+    if flat.shape[1] == 1:
+        return np.asarray(flat[:, 0] > 0, np.int64)
+    return np.asarray(np.argmax(flat, axis=1))
+
+
+def _ranks(outputs: Array, targets: Array, predicted: Array) -> Array:
+    """How many classes scored higher than the true one; NaN scores higher than all."""
+    flat = outputs.reshape(len(outputs), -1)
+    if flat.shape[1] == 1:
+        return np.asarray(predicted != targets, np.int64)
+    own = np.take_along_axis(flat, targets[:, None], axis=1)
+    return np.asarray(np.sum(~(flat <= own), axis=1))

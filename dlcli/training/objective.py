@@ -1,0 +1,48 @@
+"""The idea of an objective: what a stage makes small, one mini-batch at a time.
+
+The loop knows objectives only. An objective owns its models, their state and whatever it iterates inside a step.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from dlcli.data.pipeline import Batch, BatchSource
+from dlcli.layers.base import Array
+from dlcli.optim.schedules.base import Clock
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a step saw: the sum of its samples' losses, and how many were misclassified (None: no classes)."""
+
+    loss: float
+    wrong: int | None
+
+
+class Objective(ABC):
+    """What a stage makes small."""
+
+    @abstractmethod
+    def step(self, batch: Batch, clock: Clock) -> StepResult:
+        """Learn from one mini-batch; from one whose loss is not finite nothing, so that its cause can be found."""
+
+    @abstractmethod
+    def evaluate(self, source: BatchSource, batch_size: int) -> dict[str, float]:
+        """Mean ``loss`` and, for a classification, ``error`` over a data set; changes nothing."""
+
+    @abstractmethod
+    def tensors(self) -> dict[str, Array]:
+        """The objective's own arrays that a checkpoint keeps and a resumed run restores (in place)."""
+
+    @property
+    @abstractmethod
+    def learning_rate(self) -> float:
+        """ε of the last step."""
+
+    def diagnose(self, batch: Batch) -> dict[str, float]:
+        """Norms and activities per layer on one batch, as flat keys (``gradient_norm/hidden1``); changes nothing."""
+        return {}
+
+    @abstractmethod
+    def first_bad_layer(self) -> str:
+        """Name of the first layer whose output or parameters are not finite, for the report of a divergence."""

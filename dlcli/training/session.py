@@ -1,0 +1,88 @@
+"""A run's memory: what a checkpoint holds, how it is written, and how a run takes up from one."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dlcli
+from dlcli.errors import CheckpointError
+from dlcli.layers.base import Array
+from dlcli.training.checkpoint import Checkpoint
+from dlcli.training.objective import Objective
+from dlcli.training.progress import Progress, Row
+from dlcli.training.run_directory import RunDirectory
+
+TRANSFORM = "transform/"  # prefix of the transforms' statistics among a checkpoint's tensors
+
+
+class Session:
+    """Progress and arrays of one run, kept in its directory (the loop's `Keeper`).
+
+    Parameters
+    ----------
+    directory: where rows and checkpoints go.
+    parameters: the network's, by name; restored in place.
+    constants: arrays that only need keeping: the transforms' statistics.
+    record: facts that every checkpoint states: the experiment, classes, fingerprint of the data.
+    """
+
+    def __init__(
+        self,
+        directory: RunDirectory,
+        parameters: Mapping[str, Array],
+        constants: Mapping[str, Array],
+        record: Mapping[str, Any],
+    ) -> None:
+        self.directory = directory
+        self.progress = Progress()
+        self._parameters, self._constants, self._record = parameters, constants, record
+        self._objective: Objective | None = None
+        self._restored: tuple[Path, Checkpoint] | None = None
+
+    def begin(self, stage: str, objective: Objective) -> None:
+        """Begin a stage, or take it up where the restored checkpoint left it."""
+        self._objective = objective
+        if self._restored is not None and self.progress.stage == stage:
+            path, checkpoint = self._restored
+            own = objective.tensors()
+            checkpoint.take(own, path)
+            if extra := checkpoint.tensors.keys() - {*self._constants, *self._parameters, *own}:
+                raise CheckpointError(f"{path}: found tensor {min(extra)!r}, which stage {stage} does not have")
+        else:
+            self.progress.begin(stage)
+        self._restored = None
+
+    def write_row(self, row: Row) -> None:
+        self.directory.write_row(row)
+
+    def save(self, *, best: bool = False) -> None:
+        """Write a checkpoint of everything, as it is now."""
+        own = self._objective.tensors() if self._objective else {}
+        record = {
+            **self._record,
+            "dlcli": dlcli.__version__,
+            "progress": self.progress.record(),
+            "metrics_offset": self.directory.metrics_offset,
+        }
+        checkpoint = Checkpoint({**self._constants, **self._parameters, **own}, record)
+        self.directory.save(self.progress.total_steps, checkpoint, best=best)
+
+    def restore(self, path: Path, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint of this run; rows that it does not know of are dropped."""
+        self.progress = progress_of(path, checkpoint)
+        checkpoint.take(self._parameters, path)
+        self.directory.cut_metrics(int(checkpoint.record["metrics_offset"]))
+        self._restored = (path, checkpoint)
+
+
+def progress_of(path: Path, checkpoint: Checkpoint) -> Progress:
+    """Where the training stood that wrote a checkpoint.
+
+    Raises
+    ------
+    CheckpointError: its record does not say.
+    """
+    try:
+        return Progress.of(checkpoint.record["progress"])
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{path}: its record does not say where training stands") from error

@@ -1,0 +1,298 @@
+"""The whole program: data, network, objectives, optimiser, loop and run directory, put together here and only here."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from math import prod
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from dlcli.config.dump import dump
+from dlcli.config.experiment import Experiment
+from dlcli.data.pipeline import BatchSource, Prepared, prepare
+from dlcli.errors import CheckpointError, DataError, MisfitError, UsageError
+from dlcli.graph import Graph
+from dlcli.network import Network
+from dlcli.optim.schedules.base import Metric
+from dlcli.pretrain.greedy import Walk, nodes_to_pretrain, stage_name
+from dlcli.training.backpropagation import Backpropagation
+from dlcli.training.checkpoint import load
+from dlcli.training.logged import Logged
+from dlcli.training.loop import Loop, Reporter
+from dlcli.training.measure import measure
+from dlcli.training.progress import stops_early
+from dlcli.training.run_directory import RunDirectory, find_checkpoint, load_latest
+from dlcli.training.session import TRANSFORM, Session, progress_of
+from dlcli.training.signals import Requests
+from dlcli.training.stage import Stage
+
+SUPERVISED = "supervised"
+MAY_CHANGE = ("output.", "training.epochs", "training.stop_early")  # between a run and its resumption
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A stage to come; it is built when its turn comes, since its inputs are outputs of layers trained before."""
+
+    name: str
+    build: Callable[[], Stage]
+
+
+def run(
+    experiment: Experiment,
+    *,
+    directory: Path,
+    reporter: Reporter,
+    stages: Literal["all", "pretrain"] = "all",
+    resume: bool = False,
+    overwrite: bool = False,
+    init: Path | None = None,
+) -> dict[str, Any]:
+    """Train, from the data to the test metrics; returns what ``dlcli train --json`` prints.
+
+    Raises
+    ------
+    MisfitError, DataError, CheckpointError, EnvironmentFailure, UsageError: before the first step.
+    Diverged, Stopped: from the loop.
+    """
+    began = time.monotonic()
+    with Requests() as requests:
+        if stages == "pretrain" and experiment.pretrain is None:
+            raise UsageError("the config has no `pretrain` section")
+        data = prepare(experiment.data)
+        network = build_network(experiment, data)
+        plans = plan(experiment, data, network)
+        finished = [] if init is None else _start_from(init, data, network)
+        keep = experiment.output.keep
+        with RunDirectory(directory, resume=resume, overwrite=overwrite, keep=keep) as run_directory:
+            reporter = Logged(reporter, run_directory)
+            session = Session(run_directory, network.parameters, _constants(data), _record(experiment, data))
+            session.progress.finished = finished
+            if resume:
+                _resume(session, experiment, data, reporter)
+            run_directory.write_config(dump(experiment))
+            ended = "epochs"
+            for step in plans:
+                if step.name == SUPERVISED and stages == "pretrain":
+                    break
+                if step.name not in session.progress.finished:
+                    ended = _train_stage(step.build(), session, reporter, requests, experiment)
+            return _summary(experiment, data, network, session, reporter, ended, stages) | {
+                "run": str(directory),
+                "seconds": round(time.monotonic() - began, 3),
+            }
+
+
+def build_graph(experiment: Experiment, data: Prepared) -> Graph:
+    """The network's shapes on this data, with everything that can be wrong between the parts of a config.
+
+    Raises
+    ------
+    MisfitError: layers, loss, metrics or pretraining don't fit each other or the data; it names the config's key.
+    """
+    graph = Graph.build(experiment.network, data.sample_shape)
+    targets = len(data.classes) if data.task == "classification" else prod(data.target_shape)
+    try:
+        experiment.loss.check(graph.output_shape, data.task, targets)
+        experiment.loss.check_targets(data.train.y)
+    except ValueError as error:
+        raise MisfitError(("loss",), str(error)) from error
+    _check_metrics(experiment, data)
+    if experiment.pretrain is not None:
+        nodes_to_pretrain(experiment.pretrain, graph)
+    _check_memory(graph, min(experiment.data.batch_size, len(data.train)))
+    return graph
+
+
+def build_network(experiment: Experiment, data: Prepared) -> Network:
+    """The network with its initial parameters."""
+    network = Network(build_graph(experiment, data), seed=experiment.seed)
+    network.initialise()
+    return network
+
+
+def plan(experiment: Experiment, data: Prepared, network: Network) -> list[Plan]:
+    """Every stage of the run, in order: each layer's pretraining, then supervised training."""
+
+    def supervised() -> Stage:
+        training = experiment.training
+        return Stage(
+            name=SUPERVISED,
+            objective=Backpropagation(network, experiment.loss, experiment.optimiser),
+            train=data.train,
+            validation=data.validation,
+            epochs=training.epochs,
+            batch_size=experiment.data.batch_size,
+            seed=experiment.seed,
+            shuffle=experiment.data.shuffle,
+            stop_early=training.stop_early,
+            best=best_metric(experiment, data),
+            diagnostics=training.diagnostics,
+        )
+
+    return [*_plan_pretraining(experiment, data, network), Plan(SUPERVISED, supervised)]
+
+
+def _plan_pretraining(experiment: Experiment, data: Prepared, network: Network) -> list[Plan]:
+    options = experiment.pretrain
+    if options is None:
+        return []
+    batch_size = options.batch_size or experiment.data.batch_size
+    walks: list[Walk] = []  # one for all stages, begun by the first that is not finished yet
+
+    def stage(place: int) -> Stage:
+        if not walks:
+            walks.append(Walk(network, [s for s in (data.train, data.validation) if s is not None], batch_size))
+        inputs = walks[0].inputs_of(nodes[place])
+        train, *validation = (BatchSource(x, x) for x in inputs)
+        return Stage(
+            name=stage_name(nodes[place]),
+            objective=options.method.objective(nodes[place], network, inputs[0], options.optimiser),
+            train=train,
+            validation=validation[0] if validation else None,
+            epochs=options.epochs,
+            batch_size=batch_size,
+            seed=experiment.seed,
+            shuffle=experiment.data.shuffle,
+        )
+
+    nodes = nodes_to_pretrain(options, network.graph)
+    return [Plan(stage_name(node), partial(stage, place)) for place, node in enumerate(nodes)]
+
+
+def best_metric(experiment: Experiment, data: Prepared) -> Metric | None:
+    """What chooses the best checkpoint; None where nothing is held out and nothing was asked for."""
+    training = experiment.training
+    if training.best is not None:
+        return training.best
+    if training.stop_early is not None:
+        return training.stop_early.metric
+    if data.validation is None:
+        return None
+    return "validation_error" if data.task == "classification" else "validation_loss"
+
+
+def _train_stage(stage: Stage, session: Session, reporter: Reporter, requests: Requests, experiment: Experiment) -> str:
+    session.begin(stage.name, stage.objective)
+    loop = Loop(stage, session.progress, session, reporter, requests, experiment.output.checkpoint_every)
+    return loop.run()
+
+
+def _summary(
+    experiment: Experiment,
+    data: Prepared,
+    network: Network,
+    session: Session,
+    reporter: Reporter,
+    ended: str,
+    stages: str,
+) -> dict[str, Any]:
+    """The result of the run, with the test metrics of its best checkpoint (of its last, if none is best)."""
+    history = session.progress.history
+    last = history[-1] if history else {}
+    summary: dict[str, Any] = {"epochs": len(history), "stopped_by": ended} | {
+        key: last.get(key) for key in ("train_loss", "train_error", "validation_error")
+    }
+    summary |= {"test_error": None, "test_loss": None}
+    if stages == "all" and history and data.test is not None:
+        path = find_checkpoint(session.directory.path)
+        checkpoint = load(path)
+        checkpoint.take(network.parameters, path)
+        measured = measure(network, experiment.loss, data.test, experiment.data.batch_size).metrics()
+        row = {f"test_{name}": value for name, value in measured.items()}
+        epoch = len(checkpoint.record["progress"]["history"])
+        row = {"stage": "test", "epoch": epoch, "step": checkpoint.record["progress"]["step"]} | row
+        session.write_row(row)
+        reporter.epoch(row)
+        summary |= {key: row.get(key) for key in ("test_error", "test_loss")}
+    return summary
+
+
+def _constants(data: Prepared) -> dict[str, np.ndarray]:
+    return {f"{TRANSFORM}{name}": array for name, array in data.statistics.items()}
+
+
+def _record(experiment: Experiment, data: Prepared) -> dict[str, Any]:
+    return {
+        "experiment": experiment.model_dump(mode="json"),
+        "classes": list(data.classes),
+        "task": data.task,
+        "raw_shape": list(data.raw_shape),
+        "sample_shape": list(data.sample_shape),
+        "fingerprint": data.fingerprint,
+    }
+
+
+def _resume(session: Session, experiment: Experiment, data: Prepared, reporter: Reporter) -> None:
+    """Take up the run where its newest whole checkpoint left it."""
+    path, checkpoint, messages = load_latest(session.directory.path)
+    for message in messages:
+        reporter.message(message)
+    differences = _differences(checkpoint.record.get("experiment", {}), experiment.model_dump(mode="json"))
+    if differences:
+        lines = "\n".join(f"  {difference}" for difference in differences)
+        raise UsageError(f"{session.directory.path}: the config differs from the run's:\n{lines}")
+    if checkpoint.record.get("fingerprint") != data.fingerprint:
+        raise DataError(f"{session.directory.path}: the data have changed since the run began")
+    session.restore(path, checkpoint)
+    progress, training = session.progress, experiment.training
+    longer = progress.stage == SUPERVISED and len(progress.history) < training.epochs
+    if longer and SUPERVISED in progress.finished and not stops_early(training.stop_early, progress.history):
+        progress.finished.remove(SUPERVISED)
+    reporter.message(f"going on from {path}: stage {progress.stage}, step {progress.step}")
+
+
+def _start_from(init: Path, data: Prepared, network: Network) -> list[str]:
+    """Begin with the parameters of another run's checkpoint; gives the pretraining stages that it has behind it."""
+    path = find_checkpoint(init, "last") if init.is_dir() else find_checkpoint(init)
+    checkpoint = load(path)
+    if checkpoint.record.get("sample_shape") != list(data.sample_shape):
+        found, expected = checkpoint.record.get("sample_shape"), list(data.sample_shape)
+        raise CheckpointError(f"{path}: trained on samples of shape {found}, expected {expected}")
+    checkpoint.take(network.parameters, path)
+    return [stage for stage in progress_of(path, checkpoint).finished if stage.startswith("pretrain/")]
+
+
+def _differences(before: Any, now: Any, path: str = "") -> list[str]:
+    """Keys whose values differ, as ``key: was, is``."""
+    if path.startswith(MAY_CHANGE):
+        return []
+    if isinstance(before, dict) and isinstance(now, dict):
+        keys = [*before, *(key for key in now if key not in before)]
+        return [d for k in keys for d in _differences(before.get(k), now.get(k), f"{path}.{k}".lstrip("."))]
+    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        pairs = enumerate(zip(before, now, strict=True))
+        return [d for i, (b, n) in pairs for d in _differences(b, n, f"{path}.{i}")]
+    return [] if before == now else [f"{path}: the run has {before!r}, the config {now!r}"]
+
+
+def _check_metrics(experiment: Experiment, data: Prepared) -> None:
+    """A metric that a decision rests on must exist."""
+    training = experiment.training
+    wanted: dict[tuple[str, ...], Metric | None] = {("training", "best"): training.best}
+    if training.stop_early is not None:
+        wanted["training", "stop_early", "metric"] = training.stop_early.metric
+    for path, metric in wanted.items():
+        if metric is None:
+            continue
+        if metric.startswith("validation") and data.validation is None:
+            raise MisfitError(
+                path, f"found {metric}, but nothing is held out; expected data.validation, or a train metric"
+            )
+        if metric.endswith("error") and data.task == "regression":
+            raise MisfitError(path, f"found {metric}, but a regression has no error rate; expected a loss")
+
+
+def _check_memory(graph: Graph, batch_size: int) -> None:
+    """Refuse what cannot fit the machine before any of it is taken."""
+    parameters = 2 * graph.parameter_count  # each has its momentum
+    activations = batch_size * sum(prod(node.shape) for node in graph.nodes)
+    needed = 4 * (parameters + activations)
+    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > available:
+        message = f"{graph.parameter_count:,} parameters and a batch of {batch_size} need {needed / 1e9:.3g} GB"
+        raise MisfitError(("network",), f"{message}; this machine has {available / 1e9:.3g} GB")

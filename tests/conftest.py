@@ -1,0 +1,12 @@
+"""What every test needs before it starts."""
+
+import os
+
+# Numba reads it once, when it is imported: results must be the same for 1, 2 and 3 threads, on any machine.
+os.environ["NUMBA_NUM_THREADS"] = "3"
+# Several test processes share the cores: a thread that waits must not spin on a core that another could use.
+os.environ["OMP_WAIT_POLICY"] = "passive"
+
+import numba
+
+numba.set_num_threads(1)  # unless a test asks for more: the suite's own workers keep the processors busy

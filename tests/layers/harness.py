@@ -1,0 +1,77 @@
+"""A layer driven as the network drives it: arrays allocated from what it declares, and handed in."""
+
+from typing import Any
+
+import numpy as np
+import yaml
+
+from dlcli.kernels.sink import STORE
+from dlcli.layers.base import Arrays, Layer, Sink
+from dlcli.options import Options as Mapping
+from tests.layers.case import Array, Options, Shape, Variant, spread
+
+
+class Written(Mapping):
+    """A config with one layer in it."""
+
+    layer: Layer
+
+
+def layer_of(options: Options) -> Layer:
+    """The layer that these options make when they are written in YAML."""
+    return Written.model_validate(yaml.safe_load(yaml.safe_dump({"layer": options}))).layer
+
+
+class Driven:
+    """A layer with its parameters.
+
+    What the layer has to write is NaN before, so that what it leaves out shows; what it saves from the forward to
+    the backward pass is zero at first, as the network promises.
+    """
+
+    def __init__(self, layer: Layer, shape: Shape, dtype: Any = np.float64, seed: int = 0) -> None:
+        self.layer, self.shape, self.dtype = layer, shape, np.dtype(dtype)
+        self.parameters = {
+            name: spread(spec.shape, seed + 100 + place, -0.7, 0.8).astype(dtype)
+            for place, (name, spec) in enumerate(layer.parameters([shape]).items())
+        }
+        self._arrays: Arrays | None = None
+
+    def forward(self, x: Array, *, training: bool = False, key: int = 1, step: int = 0) -> Array:
+        saved = {
+            name: np.zeros(spec.shape if spec.per_batch else (len(x), *spec.shape), spec.dtype or self.dtype)
+            for name, spec in self.layer.saved([self.shape]).items()
+        }
+        output = np.full((len(x), *self.layer.output_shape([self.shape])), np.nan, self.dtype)
+        self._arrays = Arrays(inputs=(x,), output=output, parameters=self.parameters, saved=saved, key=key)
+        self.layer.forward(self._arrays, training, step)
+        return output
+
+    def penalty(self) -> float:
+        """Of the batch just passed forward."""
+        assert self._arrays is not None
+        return self.layer.penalty(self._arrays)
+
+    def backward(
+        self, cotangent: Array, *, input_gradient: bool = True, parameter_gradients: bool = True
+    ) -> tuple[Array | None, dict[str, Array]]:
+        """Of the batch just passed forward: the input's gradient, and each parameter's; those that are wanted."""
+        arrays = self._arrays
+        assert arrays is not None
+        dx = np.full_like(arrays.inputs[0], np.nan) if input_gradient else None
+        gradients = {name: np.full_like(array, np.nan) for name, array in self.parameters.items()}
+        arrays.d_output, arrays.d_inputs = cotangent.astype(self.dtype), (dx,)
+        arrays.sinks = {
+            name: Sink(STORE, g, g, np.zeros(3, self.dtype)) if parameter_gradients else None
+            for name, g in gradients.items()
+        }
+        self.layer.backward(arrays)
+        return dx, gradients if parameter_gradients else {}
+
+
+def driven(variant: Variant, dtype: Any = np.float64, seed: int = 0) -> Driven:
+    return Driven(layer_of(variant.options), variant.shape, dtype, seed)
+
+
+def batch(variant: Variant, samples: int, seed: int = 0, dtype: Any = np.float64) -> Array:
+    return spread((samples, *variant.shape), seed, *variant.inputs).astype(dtype)

@@ -1,0 +1,325 @@
+"""Every loss against naive sums and numerical gradients, and for what holds of all of them."""
+
+import math
+
+import numba
+import numpy as np
+import pytest
+
+from dlcli.losses.base import Loss
+from dlcli.options import Options
+
+N, UNITS = 7, 5
+
+
+class Written(Options):
+    loss: Loss
+    """As a config holds it."""
+
+
+def read(name) -> Loss:
+    return Written.model_validate({"loss": name}).loss
+
+
+def naive_softmax_cross_entropy(x, d):
+    total = sum(math.exp(value) for value in x)
+    return -sum(wanted * math.log(math.exp(value) / total) for value, wanted in zip(x, d, strict=True))
+
+
+def naive_sigmoid_cross_entropy(x, d):
+    p = [1 / (1 + math.exp(-value)) for value in x]
+    return -sum(w * math.log(q) + (1 - w) * math.log(1 - q) for q, w in zip(p, d, strict=True))
+
+
+def naive_mean_squared_error(x, d):
+    return sum((value - wanted) ** 2 for value, wanted in zip(x, d, strict=True)) / 2
+
+
+NAIVE = {
+    "mean_squared_error": naive_mean_squared_error,
+    "sigmoid_cross_entropy": naive_sigmoid_cross_entropy,
+    "softmax_cross_entropy": naive_softmax_cross_entropy,
+}
+every_loss = pytest.mark.parametrize("name", NAIVE)
+every_target = pytest.mark.parametrize("kind", ["classes", "numbers"])
+
+
+def samples(kind, seed=1, dtype=np.float64, n=N, units=UNITS):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(0, 2, (n, units)).astype(dtype)
+    return x, rng.integers(0, units, n) if kind == "classes" else rng.random((n, units)).astype(dtype)
+
+
+def one_hot(targets, units=UNITS):
+    return targets if targets.ndim == 2 else np.array([[float(j == c) for j in range(units)] for c in targets])
+
+
+def evaluated(name, x, targets):
+    per_sample, gradient = np.full(len(x), np.nan), np.full_like(x, np.nan)
+    read(name).evaluate(x, targets, per_sample, gradient)
+    return per_sample, gradient
+
+
+def test_every_loss_has_a_naive_form():
+    assert set(NAIVE) == set(Loss.members())
+
+
+def test_every_loss_is_described():
+    for member in Loss.members().values():
+        assert member.__doc__
+        assert all(field.description for name, field in member.model_fields.items() if name != "type"), member
+
+
+@every_loss
+def test_writing_and_reading_changes_nothing(name):
+    assert read(read(name).model_dump(mode="json")) == read(name)
+
+
+@every_loss
+@every_target
+@pytest.mark.parametrize("units", [2, 5, 37])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-10), (np.float32, 1e-5)])
+def test_each_sample_has_the_naive_loss(name, kind, units, dtype, tolerance):
+    x, targets = samples(kind, dtype=dtype, units=units)
+    d = one_hot(targets, units).tolist()
+    expected = [NAIVE[name](row, wanted) for row, wanted in zip(x.tolist(), d, strict=True)]
+    per_sample, gradient = evaluated(name, x, targets)
+    np.testing.assert_allclose(per_sample, expected, rtol=tolerance)
+    assert gradient.dtype == dtype
+
+
+@every_loss
+@every_target
+@pytest.mark.parametrize("seed", [2, 3])
+def test_the_gradient_is_that_of_the_mean_over_the_batch(name, kind, seed):
+    x, targets = samples(kind, seed)
+
+    def mean(at):
+        return evaluated(name, at, targets)[0].mean()
+
+    step, expected = 1e-3, np.empty_like(x)
+    for place in np.ndindex(x.shape):
+        shift = np.zeros_like(x)
+        shift[place] = step
+        near, far = mean(x + shift) - mean(x - shift), mean(x + 2 * shift) - mean(x - 2 * shift)
+        expected[place] = (8 * near - far) / (12 * step)
+    np.testing.assert_allclose(evaluated(name, x, targets)[1], expected, rtol=1e-8, atol=1e-10)
+
+
+@every_loss
+@every_target
+def test_a_float32_gradient_is_the_rounded_float64_one(name, kind):
+    x, targets = samples(kind, dtype=np.float32)
+    wide = evaluated(name, x.astype(np.float64), targets.astype(np.float64) if kind == "numbers" else targets)[1]
+    np.testing.assert_allclose(evaluated(name, x, targets)[1], wide, rtol=1e-6)
+
+
+@every_loss
+def test_classes_stand_for_one_hot_rows(name):
+    x, classes = samples("classes")
+    for found, expected in zip(evaluated(name, x, classes), evaluated(name, x, one_hot(classes)), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_a_single_output_stands_for_the_second_of_two_classes():
+    x, classes = samples("numbers", units=1)[0], np.array([0, 1, 1, 0, 1, 0, 0])
+    per_sample, gradient = evaluated("sigmoid_cross_entropy", x, classes)
+    expected = [naive_sigmoid_cross_entropy(row, [c]) for row, c in zip(x.tolist(), classes.tolist(), strict=True)]
+    np.testing.assert_allclose(per_sample, expected, rtol=1e-12)
+    np.testing.assert_allclose(gradient[:, 0], (1 / (1 + np.exp(-x[:, 0])) - classes) / N, rtol=1e-12)
+
+
+@every_loss
+def test_the_gradient_may_be_left_out(name):
+    x, targets = samples("numbers")
+    per_sample = np.full(N, np.nan)
+    read(name).evaluate(x, targets, per_sample)
+    np.testing.assert_array_equal(per_sample, evaluated(name, x, targets)[0])
+
+
+@every_loss
+def test_outputs_of_any_shape_are_rows_of_units(name):
+    x, targets = samples("numbers", units=12)
+    images = evaluated(name, x.reshape(N, 2, 3, 2), targets.reshape(N, 2, 3, 2))
+    for found, expected in zip(images, evaluated(name, x, targets), strict=True):
+        np.testing.assert_array_equal(found.reshape(expected.shape), expected)
+
+
+@every_loss
+@every_target
+def test_outputs_and_targets_are_left_as_they_are(name, kind):
+    x, targets = samples(kind)
+    before = x.copy(), targets.copy()
+    evaluated(name, x, targets)
+    read(name).probabilities(x)
+    np.testing.assert_array_equal(x, before[0])
+    np.testing.assert_array_equal(targets, before[1])
+
+
+@every_loss
+@every_target
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_sample_does_not_depend_on_its_batch(name, kind, dtype):
+    x, targets = samples(kind, dtype=dtype, units=37)
+    loss, per_sample = read(name), np.empty(N)
+    loss.evaluate(x, targets, per_sample)
+    probabilities, alone = loss.probabilities(x), np.empty(1)
+    for n in range(N):
+        loss.evaluate(x[n : n + 1], targets[n : n + 1], alone)
+        assert alone[0] == per_sample[n]
+        np.testing.assert_array_equal(loss.probabilities(x[n : n + 1])[0], probabilities[n])
+
+
+@every_loss
+def test_threads_leave_every_bit(name):
+    x, targets = samples("numbers", n=64, units=37)
+    before, results = numba.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+            results.append(evaluated(name, x, targets))
+    finally:
+        numba.set_num_threads(before)
+    for per_sample, gradient in results[1:]:
+        np.testing.assert_array_equal(per_sample, results[0][0])
+        np.testing.assert_array_equal(gradient, results[0][1])
+
+
+@every_loss
+@every_target
+def test_nan_in_one_sample_is_nan_there_and_nowhere_else(name, kind):
+    x, targets = samples(kind)
+    x[0, 0] = x[3, 2] = np.nan
+    per_sample, gradient = evaluated(name, x, targets)
+    np.testing.assert_array_equal(np.isnan(per_sample), [n in (0, 3) for n in range(N)])
+    np.testing.assert_array_equal(np.isnan(gradient).any(axis=1), [n in (0, 3) for n in range(N)])
+    np.testing.assert_array_equal(np.isnan(read(name).probabilities(x)).any(axis=1), [n in (0, 3) for n in range(N)])
+
+
+@every_loss
+@every_target
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_large_outputs_stay_finite(name, kind, dtype):
+    x, targets = samples(kind, dtype=dtype)
+    x[:] = np.where(x > 0, 1e4, -1e4)
+    x[0], x[1] = 1e4, -1e4
+    per_sample, gradient = evaluated(name, x, targets)
+    assert np.isfinite(per_sample).all()
+    assert np.isfinite(gradient).all()
+    np.testing.assert_allclose(read(name).probabilities(x).sum(axis=1), 1, rtol=1e-12)
+
+
+def test_large_outputs_have_the_losses_of_the_limit():
+    x = np.array([[1e4, 0.0, -1e4]])
+    for c, expected in enumerate((0.0, 1e4, 2e4)):
+        per_sample, _ = evaluated("softmax_cross_entropy", x, np.array([c]))
+        assert per_sample[0] == pytest.approx(expected)
+    per_sample, gradient = evaluated("sigmoid_cross_entropy", x, np.array([[0.0, 1.0, 1.0]]))
+    assert per_sample[0] == pytest.approx(2e4 + math.log(2))
+    np.testing.assert_allclose(gradient, [[1.0, -0.5, -1.0]])
+
+
+def test_the_product_of_thousands_of_units_does_not_overflow():
+    x, targets = samples("numbers", n=2, units=5000)
+    x *= 0.1  # factors near 2: they pass the largest float64 after 1,024 units
+    expected = [naive_sigmoid_cross_entropy(row, d) for row, d in zip(x.tolist(), targets.tolist(), strict=True)]
+    np.testing.assert_allclose(evaluated("sigmoid_cross_entropy", x, targets)[0], expected, rtol=1e-12)
+
+
+# Probabilities
+
+
+@every_loss
+def test_probabilities_sum_to_one_and_keep_the_order_of_the_outputs(name):
+    x = samples("classes", n=200)[0]
+    p = read(name).probabilities(x.astype(np.float32))
+    assert p.dtype == np.float64
+    assert (p >= 0).all()
+    np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-12)
+    np.testing.assert_array_equal(p.argmax(axis=1), x.argmax(axis=1))
+    order = np.argsort(x, axis=1)
+    assert (np.diff(np.take_along_axis(p, order, axis=1), axis=1) >= 0).all()
+
+
+def test_softmax_probabilities():
+    x = [0.5, -1.0, 2.0]
+    total = sum(math.exp(value) for value in x)
+    found = read("softmax_cross_entropy").probabilities(np.array([x]))
+    np.testing.assert_allclose(found, [[math.exp(value) / total for value in x]], rtol=1e-14)
+
+
+def test_sigmoid_probabilities():
+    sigma = [1 / (1 + math.exp(-value)) for value in (0.5, -1.0, 2.0)]
+    loss = read("sigmoid_cross_entropy")
+    found = loss.probabilities(np.array([[0.5, -1.0, 2.0]]))
+    np.testing.assert_allclose(found, [[p / sum(sigma) for p in sigma]], rtol=1e-14)
+    np.testing.assert_allclose(loss.probabilities(np.array([[0.5]])), [[1 - sigma[0], sigma[0]]], rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "nearest"),
+    [
+        ([0.2, 0.7, 0.1], [0.2, 0.7, 0.1]),
+        ([1.2, 0.4, -0.3], [0.9, 0.1, 0.0]),
+        ([3.0, 0.0, 0.0], [1.0, 0.0, 0.0]),
+        ([-2.0, -1.9, -9.0], [0.45, 0.55, 0.0]),
+        ([0.0, 0.0, 0.0], [1 / 3, 1 / 3, 1 / 3]),
+    ],
+)
+def test_least_squares_probabilities_are_the_nearest_distribution(outputs, nearest):
+    found = read("mean_squared_error").probabilities(np.array([outputs]))
+    np.testing.assert_allclose(found, [nearest], atol=1e-14)
+
+
+# What does not fit
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "task", "targets", "message"),
+    [
+        ("softmax_cross_entropy", (3,), "classification", 10, "found 3 outputs, expected 10, one per class"),
+        ("softmax_cross_entropy", (1,), "classification", 2, "found 1 output, expected 2, one per class"),
+        ("softmax_cross_entropy", (4, 4, 2), "classification", 10, "found 32 outputs, expected 10, one per class"),
+        ("softmax_cross_entropy", (1,), "regression", 1, "found numbers as targets, expected classes"),
+        ("sigmoid_cross_entropy", (1,), "classification", 10, "found 1 output, expected 10, one per class"),
+        ("sigmoid_cross_entropy", (3,), "classification", 2, "found 3 outputs, expected 1 for both classes, or 2, one"),
+        ("sigmoid_cross_entropy", (3,), "regression", 4, "found 3 outputs, expected 4, one per target value"),
+        ("mean_squared_error", (3,), "classification", 10, "found 3 outputs, expected 10, one per class"),
+        ("mean_squared_error", (1,), "classification", 2, "found 1 output, expected 2, one per class"),
+        ("mean_squared_error", (2,), "regression", 1, "found 2 outputs, expected 1, one per target value"),
+    ],
+)
+def test_outputs_that_do_not_fit_the_targets_are_refused(name, shape, task, targets, message):
+    with pytest.raises(ValueError, match=message):
+        read(name).check(shape, task, targets)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "task", "targets"),
+    [
+        ("softmax_cross_entropy", (10,), "classification", 10),
+        ("softmax_cross_entropy", (1, 1, 10), "classification", 10),
+        ("sigmoid_cross_entropy", (1,), "classification", 2),
+        ("sigmoid_cross_entropy", (2,), "classification", 2),
+        ("sigmoid_cross_entropy", (10,), "classification", 10),
+        ("sigmoid_cross_entropy", (6,), "regression", 6),
+        ("mean_squared_error", (10,), "classification", 10),
+        ("mean_squared_error", (2, 3), "regression", 6),
+    ],
+)
+def test_outputs_that_fit_are_taken(name, shape, task, targets):
+    read(name).check(shape, task, targets)
+
+
+@pytest.mark.parametrize("wrong", [1.5, -0.25, 255.0, np.nan])
+def test_sigmoid_targets_outside_0_and_1_are_refused(wrong):
+    targets = np.array([[0.0, 1.0], [0.5, wrong]], np.float32)
+    with pytest.raises(ValueError, match=f"found the target {wrong:g}, expected numbers from 0 to 1"):
+        read("sigmoid_cross_entropy").check_targets(targets)
+    read("mean_squared_error").check_targets(targets)
+
+
+def test_classes_are_never_out_of_range():
+    for name in NAIVE:
+        read(name).check_targets(np.arange(10))
+    read("sigmoid_cross_entropy").check_targets(np.array([[0.0, 1.0], [0.5, 0.25]]))

@@ -1,0 +1,142 @@
+"""The same bits: across interruptions, threads and repetitions."""
+
+import numba
+import pytest
+
+from dlcli.data.options import DataOptions
+from dlcli.data.pipeline import prepare
+from dlcli.training.checkpoint import load
+from dlcli.training.run_directory import find_checkpoint, read_rows
+from tests.runs import PRETRAINED, STEPS, Recorder, bits, experiment, last, outcome, train, train_until
+
+TEN_EPOCHS = experiment(training__epochs=10)
+WHOLE = experiment(PRETRAINED)  # 2 epochs for either layer, 3 of supervised training: 42 steps
+
+
+@pytest.fixture(scope="module")
+def ten_epochs(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("ten") / "run"
+    train(directory, TEN_EPOCHS)
+    return outcome(directory)
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("pretrained") / "run"
+    train(directory, WHOLE)
+    return outcome(directory)
+
+
+def test_the_run_is_worth_comparing(ten_epochs, pretrained):
+    """Everything that must survive an interruption is there."""
+    assert {"hidden1/weights", "momentum/hidden1/weights", "transform/0/mean"} <= ten_epochs["tensors"].keys()
+    assert any(ten_epochs["tensors"]["momentum/output/bias"][2])
+    rows = ten_epochs["rows"]
+    assert [row["step"] for row in rows] == [*range(STEPS, 10 * STEPS + 1, STEPS), rows[-1]["step"]]
+    assert rows[-1]["stage"] == "test"
+    assert rows[0].keys() >= {"learning_rate", "train_loss", "train_error", "validation_loss", "validation_error"}
+    assert [row["stage"] for row in pretrained["rows"]] == (
+        ["pretrain/hidden1"] * 2 + ["pretrain/hidden2"] * 2 + ["supervised"] * 3 + ["test"]
+    )
+
+
+@pytest.mark.parametrize("step", [1, 4 * STEPS, 4 * STEPS + 1, 5 * STEPS - 1, 10 * STEPS])
+def test_ten_epochs_are_so_many_then_the_rest(tmp_path, ten_epochs, step):
+    train_until(tmp_path / "run", step, TEN_EPOCHS)
+    assert last(tmp_path / "run").record["progress"]["step"] == step
+    train(tmp_path / "run", TEN_EPOCHS, resume=True)
+    assert outcome(tmp_path / "run") == ten_epochs
+
+
+def test_many_interruptions_are_none(tmp_path, ten_epochs):
+    train_until(tmp_path / "run", 5, TEN_EPOCHS)
+    for _ in range(4):
+        train_until(tmp_path / "run", 11, TEN_EPOCHS, resume=True)
+    train(tmp_path / "run", TEN_EPOCHS, resume=True)
+    assert outcome(tmp_path / "run") == ten_epochs
+
+
+@pytest.mark.parametrize("step", [1, 8, 12, 15, 24, 25, 30])
+def test_interrupted_in_any_stage_it_goes_on(tmp_path, pretrained, step):
+    train_until(tmp_path / "run", step, WHOLE)
+    train(tmp_path / "run", WHOLE, resume=True)
+    assert outcome(tmp_path / "run") == pretrained
+
+
+@pytest.mark.parametrize("step", [3, 17])
+def test_untied_and_sparse_pretraining_goes_on_too(tmp_path, step):
+    method = {"type": "autoencoder", "tied": False, "sparsity": {"target": 0.1, "weight": 0.1}}
+    untied = experiment(PRETRAINED, pretrain__method=method)
+    train(tmp_path / "whole", untied)
+    train_until(tmp_path / "parts", step, untied)
+    train(tmp_path / "parts", untied, resume=True)
+    assert outcome(tmp_path / "parts") == outcome(tmp_path / "whole")
+
+
+def test_resuming_what_is_done_changes_nothing(tmp_path, ten_epochs):
+    train(tmp_path / "run", TEN_EPOCHS)
+    reporter = Recorder()
+    summary = train(tmp_path / "run", TEN_EPOCHS, resume=True, reporter=reporter)
+    assert reporter.steps == 0
+    assert (summary["epochs"], summary["stopped_by"]) == (10, "epochs")
+    assert outcome(tmp_path / "run") == ten_epochs
+
+
+def test_raised_epochs_give_the_bits_of_the_longer_run(tmp_path, ten_epochs):
+    train(tmp_path / "run", experiment(training__epochs=4))
+    train(tmp_path / "run", TEN_EPOCHS, resume=True)
+    assert outcome(tmp_path / "run") == ten_epochs
+
+
+def test_a_damaged_newest_checkpoint_costs_no_bits(tmp_path, ten_epochs):
+    train_until(tmp_path / "run", 4 * STEPS + 2, TEN_EPOCHS)
+    newest = find_checkpoint(tmp_path / "run", "last")
+    newest.write_bytes(newest.read_bytes()[:-7])
+    reporter = Recorder()
+    train(tmp_path / "run", TEN_EPOCHS, resume=True, reporter=reporter)
+    assert "0000000026.safetensors" in reporter.messages[0]
+    assert "going on from" in reporter.messages[1]
+    assert "0000000024.safetensors: stage supervised, step 24" in reporter.messages[1]
+    assert outcome(tmp_path / "run") == ten_epochs
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_any_number_of_threads_gives_the_same_bits(tmp_path, pretrained, threads):
+    before = numba.get_num_threads()
+    numba.set_num_threads(threads)
+    try:
+        train(tmp_path / "run", WHOLE)
+    finally:
+        numba.set_num_threads(before)
+    assert outcome(tmp_path / "run") == pretrained
+
+
+def test_another_seed_gives_other_bits_from_the_same_split(tmp_path, ten_epochs):
+    train(tmp_path / "run", experiment(training__epochs=10, seed=2))
+    other = outcome(tmp_path / "run")
+    same = {name for name, tensor in other["tensors"].items() if tensor == ten_epochs["tensors"][name]}
+    assert same == {"transform/0/mean", "transform/0/deviation"}
+    assert other["rows"] != ten_epochs["rows"]
+
+
+def test_the_split_seed_moves_the_split_alone():
+    def validation(**changes):
+        return prepare(DataOptions.model_validate(experiment(**changes).data.model_dump())).validation.x
+
+    assert validation(seed=2).tobytes() == validation().tobytes()
+    assert validation(data__split_seed=1).tobytes() != validation().tobytes()
+
+
+def test_a_checkpoint_within_an_epoch_changes_nothing(tmp_path, ten_epochs):
+    train(tmp_path / "run", experiment(training__epochs=10, output__checkpoint_every={"steps": 4}))
+    assert outcome(tmp_path / "run") == ten_epochs
+
+
+def test_the_best_checkpoint_is_that_of_its_epoch(tmp_path, ten_epochs):
+    train(tmp_path / "run", TEN_EPOCHS)
+    rows = [row for row in read_rows(tmp_path / "run") if row["stage"] == "supervised"]
+    best = min(rows, key=lambda row: row["validation_error"])  # the first of equals
+    found = load(find_checkpoint(tmp_path / "run"))
+    assert found.record["progress"]["step"] == best["step"]
+    train(tmp_path / "shorter", experiment(training__epochs=best["epoch"]))
+    assert bits(found) == bits(last(tmp_path / "shorter"))
