@@ -100,7 +100,9 @@ def _correlation_plan(
     depth, panels = channels // groups, -(-(filters // groups) // PANEL)
     cut = depth * kernel[0] >= CUT_DEPTH and _waste(axes[1], in_step_w, width) > CUT_WASTE
     parts = [(axis, _cut(axis, in_step_w, width) if cut else [axis]) for axis in axes[1]]
-    read = [(place, (part.count - 1) * in_step_w + place) for _, some in parts for part in some for _, place in part.taps]
+    read = [
+        (place, (part.count - 1) * in_step_w + place) for _, some in parts for part in some for _, place in part.taps
+    ]
     first, last = min(low for low, _ in read), 1 + max(high for _, high in read)
     rows_read = [place for axis in axes[0] for _, place in axis.taps]
     in_place = first >= 0 and last <= width

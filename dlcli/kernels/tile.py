@@ -87,8 +87,7 @@ class _Emitter:
             return builder.gep(base, [builder.add(builder.mul(stride, constant(m)), constant(starts[j]))])
 
         first = {
-            (m, j): vectors.load(builder, place(self.init, self.init_row, m, j), columns[j], masks[j])
-            for m, j in cells
+            (m, j): vectors.load(builder, place(self.init, self.init_row, m, j), columns[j], masks[j]) for m, j in cells
         }
         entry = builder.block
         run, step, run_end, end = (builder.append_basic_block(name) for name in ("run", "step", "run_end", "end"))
@@ -186,7 +185,7 @@ def twin(itemsize, rows, width, a, a_row, a_k, runs, depth, offsets, b, init, in
     """
     total = vectors.view(init, (rows, width), (init_row, 1), itemsize).astype(np.float64)
     for r in range(runs):
-        i, j = (ctypes.c_int64 * 2).from_address(offsets + 16 * r)
+        i, j = (ctypes.c_int64 * 2).from_address(int(offsets) + 16 * int(r))
         left = vectors.view(a + itemsize * i, (depth, rows), (a_k, a_row), itemsize).astype(np.float64)
         right = vectors.view(b + itemsize * j, (depth, width), (PANEL, 1), itemsize)
         for k in range(depth):
