@@ -192,8 +192,8 @@ def _correlate(plan, x, weights, transposed, bias, function, y):
         weights.reshape(-1, weights.shape[3]), transposed, depth, width, groups, plan.phases, plan.taps, packed
     )
     rest = (
-        per_image, tiles.address(y.itemsize), x.reshape(images * x.shape[1], -1), plan.window, plan.sizes, plan.phases,
-        plan.runs, plan.run_rows, packed, bias, function, y.reshape(images * y.shape[1], -1),
+        per_image, dense.machine_code(y.itemsize), x.reshape(images * x.shape[1], -1), plan.window, plan.sizes,
+        plan.phases, plan.runs, plan.run_rows, packed, bias, function, y.reshape(images * y.shape[1], -1),
     )  # fmt: skip
     if workers == 1:
         correlation.bands(0, images * per_image, *rest, scratch[0])

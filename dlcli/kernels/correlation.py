@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit, prange
 
 from dlcli.kernels import tile as tiles
-from dlcli.kernels.activation import LINEAR, activate_row
+from dlcli.kernels.activation import LINEAR, activate
 from dlcli.kernels.dense import share
 from dlcli.kernels.panel import pack, pack_transposed
 from dlcli.kernels.tile import PANEL, ROWS
@@ -50,24 +50,26 @@ def pack_weights(weights, transposed, depth, width, groups, phases, taps, packed
 def copy_rows_padded(x, image, height, first_row, rows, first, last, out, start):
     """out[start:] ← ``rows`` rows of an image from ``first_row``, elements first … last of each; zero outside."""
     length = last - first
-    inside_first, inside_last = max(first, 0), min(last, x.shape[1])
+    left, right = max(first, 0) - first, min(last, x.shape[1]) - first
     for row in range(rows):
         place, h = start + row * length, first_row + row
-        if h < 0 or h >= height:
-            out[place : place + length] = 0
-            continue
-        left, right = inside_first - first, inside_last - first
-        out[place : place + left] = 0
-        out[place + left : place + right] = x[image * height + h, inside_first:inside_last]
-        out[place + right : place + length] = 0
+        inside = 0 <= h < height
+        for i in range(place, place + (left if inside else length)):
+            out[i] = 0
+        if inside:
+            source = x[image * height + h]
+            for i in range(left, right):  # not a slice: Numba compiles seconds of error messages into those
+                out[place + i] = source[first + i]
+            for i in range(place + right, place + length):
+                out[i] = 0
 
 
 @njit(cache=True)
 def _fill(line, first, step, count, values):
     """``count`` stretches of a line ← ``values``: what a sum without a term is."""
     for q in range(count):
-        start = first + q * step
-        line[start : start + values.size] = values
+        for i in range(values.size):
+            line[first + q * step + i] = values[i]
 
 
 @njit(cache=True)
@@ -126,7 +128,7 @@ def _phase(tile, image, height, first, last, base, phase, sizes, runs, run_rows,
 
 
 @njit(cache=True)
-def bands(first, last, per_image, tile, x, window, sizes, phases, runs, run_rows, packed, bias, function, y, scratch):
+def bands(first, last, per_image, code, x, window, sizes, phases, runs, run_rows, packed, bias, function, y, scratch):
     """Bands first … last of the output, ``per_image`` to an image.
 
     x: (images · height, width · channels); y: (images · out height, out width · out channels).
@@ -150,19 +152,19 @@ def bands(first, last, per_image, tile, x, window, sizes, phases, runs, run_rows
                 row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], row[9], row[10]
             )  # fmt: skip
             if phase[4] > 0:
-                _phase(tile, image, height, r0, r1, base, phase, sizes, runs, run_rows, packed, bias, y)
+                _phase(code[0], image, height, r0, r1, base, phase, sizes, runs, run_rows, packed, bias, y)
             else:  # no tap, or their parts are still to come
                 for line in range(r0, min(r1, phase[2])):
                     out = y[image * out_height + phase[0] + line * sizes[6]]
                     _fill(out, phase[1] * sizes[9], sizes[7] * sizes[9], phase[3], bias[: sizes[9]])
         if function != LINEAR:
             for row in range(image * out_height + r0, image * out_height + r1):
-                activate_row(function, y[row])
+                activate(code[1], function, y[row].ctypes.data, y.shape[1])
 
 
 @njit(cache=True, parallel=True)
 def parallel_bands(
-    workers, count, per_image, tile, x, window, sizes, phases, runs, run_rows, packed, bias, function, y, scratch
+    workers, count, per_image, code, x, window, sizes, phases, runs, run_rows, packed, bias, function, y, scratch
 ):
     for worker in prange(workers):
         first, last = share(np.int64(worker), workers, count)
@@ -170,7 +172,7 @@ def parallel_bands(
             first,
             last,
             per_image,
-            tile,
+            code,
             x,
             window,
             sizes,

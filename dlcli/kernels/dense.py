@@ -9,14 +9,15 @@ Every output element is one sum in the order of k, owned by one thread. Cutting 
 number of threads nor the other samples of the batch matter.
 """
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
 from numba import get_num_threads, njit, prange
 
+from dlcli.kernels import activation as activations
 from dlcli.kernels import tile as tiles
-from dlcli.kernels.activation import LINEAR, activate_row
+from dlcli.kernels.activation import LINEAR, activate
 from dlcli.kernels.panel import pack, pack_transposed
 from dlcli.kernels.sink import ADD, STORE, UPDATE, update_rows
 from dlcli.kernels.tile import PANEL, ROWS
@@ -50,7 +51,7 @@ def _pack_block(b, b_transposed, k0, k1, n0, n1, panels):
 
 
 @njit(cache=True)
-def _finish(rows, n0, n1, function, kind, sums, target, velocity, constants, first):
+def _finish(code, rows, n0, n1, function, kind, sums, target, velocity, constants, first):
     """The end of ``rows`` rows of a block, from row ``first`` of the target and the columns n0 … n1."""
     if kind == UPDATE:
         start, size = first * target.strides[0] + n0 * target.itemsize, target.itemsize
@@ -62,11 +63,12 @@ def _finish(rows, n0, n1, function, kind, sums, target, velocity, constants, fir
         )  # fmt: skip
     elif function != LINEAR:
         for m in range(first, first + rows):
-            activate_row(function, target[m, n0:n1])
+            start = target.ctypes.data + m * target.strides[0] + n0 * target.itemsize
+            activate(code[1], function, start, n1 - n0)
 
 
 @njit(cache=True)
-def _blocks(first, last, grid, tile, a, a_transposed, b, b_transposed, bias, function, sink, origin, scratch):
+def _blocks(first, last, grid, code, a, a_transposed, b, b_transposed, bias, function, sink, origin, scratch):
     """Blocks ``first`` … ``last`` of the product, numbered down the columns of ``grid`` = (row, column blocks)."""
     kind, target, velocity, constants = sink
     size = a.itemsize
@@ -102,19 +104,19 @@ def _blocks(first, last, grid, tile, a, a_transposed, b, b_transposed, bias, fun
                 left = a.ctypes.data + size * ((m0 + r0) * a_row + k0 * a_k)
                 for n in range(0, n1 - n0, PANEL):
                     tiles.call(
-                        tile, r1 - r0, min(PANEL, n1 - n0 - n), left, a_row, a_k, 1, k1 - k0, origin.ctypes.data,
+                        code[0], r1 - r0, min(PANEL, n1 - n0 - n), left, a_row, a_k, 1, k1 - k0, origin.ctypes.data,
                         scratch.ctypes.data + size * n * (k1 - k0), init + size * n, init_row, out + size * n, out_row,
                     )  # fmt: skip
                 if chunk == chunks - 1:
-                    _finish(r1 - r0, n0, n1, function, kind, out, target, velocity, constants, m0 + r0)
+                    _finish(code, r1 - r0, n0, n1, function, kind, out, target, velocity, constants, m0 + r0)
 
 
 @njit(cache=True, parallel=True)
-def _parallel_blocks(workers, grid, tile, a, a_transposed, b, b_transposed, bias, function, sink, origin, scratch):
+def _parallel_blocks(workers, grid, code, a, a_transposed, b, b_transposed, bias, function, sink, origin, scratch):
     for worker in prange(workers):
         first, last = share(np.int64(worker), workers, grid[0] * grid[1])
         _blocks(
-            first, last, grid, tile, a, a_transposed, b, b_transposed, bias, function, sink, origin, scratch[worker]
+            first, last, grid, code, a, a_transposed, b, b_transposed, bias, function, sink, origin, scratch[worker]
         )
 
 
@@ -137,14 +139,20 @@ def _grid(rows: int, columns: int, workers: int) -> tuple[int, int]:
     return min(candidates, key=busiest)
 
 
+@cache
+def machine_code(itemsize: int) -> tuple[int, int]:
+    """The addresses of the tile and of the activation functions."""
+    return tiles.address(itemsize), activations.address(itemsize)
+
+
 def _run(a, a_transposed, b, b_transposed, bias, function, kind, target, velocity, constants):
     rows, columns = target.shape
     work = rows * columns * a.shape[0 if a_transposed else 1]
     workers = 1 if work < SERIAL else get_num_threads()
     _, scratch = workspace(target.dtype, 0, workers, SCRATCH)
     sink = (kind, target, velocity, constants)
-    tile, grid = tiles.address(target.itemsize), _grid(rows, columns, workers)
-    rest = (grid, tile, a, a_transposed, b, b_transposed, bias, function, sink, ORIGIN)
+    code, grid = machine_code(target.itemsize), _grid(rows, columns, workers)
+    rest = (grid, code, a, a_transposed, b, b_transposed, bias, function, sink, ORIGIN)
     if workers == 1:
         _blocks(0, grid[0] * grid[1], *rest, scratch[0])
     else:

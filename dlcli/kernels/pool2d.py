@@ -28,8 +28,9 @@ def max_forward(x, geometry, y, winners):
         for q in range(y.shape[2]):
             w0, w1 = _window(q, size_w, stride_w, pad_w, x.shape[2])
             best, winner = y[n, p, q], winners[n, p, q]
-            best[:] = x[n, h0, w0]
-            winner[:] = 0
+            for c in range(best.size):  # not a slice: Numba compiles seconds of error messages into those
+                best[c] = x[n, h0, w0, c]
+                winner[c] = 0
             for h in range(h0, h1):
                 for w in range(w0, w1):
                     place = (h - h0) * (w1 - w0) + (w - w0)
