@@ -272,19 +272,22 @@ def _differences(before: Any, now: Any, path: str = "") -> list[str]:
 
 def _check_metrics(experiment: Experiment, data: Prepared) -> None:
     """A metric that a decision rests on must exist."""
-    training = experiment.training
+    training, pretrain = experiment.training, experiment.pretrain
     wanted: dict[tuple[str, ...], Metric | None] = {("training", "best"): training.best}
     if training.stop_early is not None:
         wanted["training", "stop_early", "metric"] = training.stop_early.metric
+    for name, schedule in experiment.optimiser.schedules().items():
+        wanted["optimiser", name] = schedule.needs()
+    for name, schedule in pretrain.optimiser.schedules().items() if pretrain else ():
+        wanted["pretrain", "optimiser", name] = schedule.needs()
     for path, metric in wanted.items():
         if metric is None:
             continue
         if metric.startswith("validation") and data.validation is None:
-            raise MisfitError(
-                path, f"found {metric}, but nothing is held out; expected data.validation, or a train metric"
-            )
-        if metric.endswith("error") and data.task == "regression":
-            raise MisfitError(path, f"found {metric}, but a regression has no error rate; expected a loss")
+            message = f"found {metric}, but nothing is held out; expected data.validation, or a train metric"
+            raise MisfitError(path, message)
+        if metric.endswith("error") and (data.task == "regression" or path[0] == "pretrain"):
+            raise MisfitError(path, f"found {metric}, but there are no classes to mistake; expected a loss")
 
 
 def _check_memory(graph: Graph, batch_size: int) -> None:

@@ -19,6 +19,7 @@ from dlcli.options import Family, Listed, NonNegative, Options
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
 
+Task = Literal["classification", "regression"]  # what a network is for
 Activation = Literal["linear", "sigmoid", "tanh", "scaled_tanh", "relu", "softplus"]
 
 

@@ -36,9 +36,20 @@ class Sgd(Optimiser):
     @field_validator("momentum")
     @classmethod
     def _starts_somewhere(cls, momentum: float | Schedule) -> float | Schedule:
-        if isinstance(momentum, Schedule) and momentum.initial is None:
-            raise ValueError("a schedule of the momentum needs `initial`, the value that it starts from")
+        if isinstance(momentum, Schedule) and (momentum.initial is None or momentum.initial >= 1):
+            raise ValueError("a schedule of the momentum needs `initial`, the value below 1 that it starts from")
         return momentum
+
+    @field_validator("schedule")
+    @classmethod
+    def _multiplies(cls, schedule: Schedule) -> Schedule:
+        if schedule.initial is not None:
+            raise ValueError("`initial` belongs to a schedule in place of a number; here it is `learning_rate`")
+        return schedule
+
+    def schedules(self) -> dict[str, Schedule]:
+        momentum = {"momentum": self.momentum} if isinstance(self.momentum, Schedule) else {}
+        return {"schedule": self.schedule, **momentum}
 
     def updater(
         self, parameters: Mapping[str, Array], specs: Mapping[str, ParameterSpec], stored: Collection[str] = ()

@@ -14,7 +14,7 @@ from dlcli.losses.sigmoid_cross_entropy import SigmoidCrossEntropy
 from dlcli.network import Network
 from dlcli.optim.base import Optimiser
 from dlcli.options import Share
-from dlcli.pretrain.options import Method
+from dlcli.pretrain.base import Method
 from dlcli.training.backpropagation import Backpropagation
 from dlcli.training.objective import Objective
 
