@@ -100,5 +100,6 @@ def sum_of_squares(x):
     """Σ x² of a 1-D array, in float64, in order."""
     total = 0.0
     for i in range(x.size):
-        total += float(x[i]) * float(x[i])
+        value = np.float64(x[i])  # float() of a float32 leaves it one here
+        total += value * value
     return total
