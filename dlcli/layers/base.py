@@ -139,7 +139,8 @@ class Layer(Family):
     def backward(self, arrays: Arrays) -> None:
         """From ``d_output``, write the ``d_inputs`` that are wanted, then send parameter gradients to their sinks.
 
-        It follows a forward pass in training. In this order, since a sink may change the parameter on which an input's gradient depends.
+        It follows a forward pass in training. In this order, since a sink may change the parameter on which an
+        input's gradient depends.
         """
 
     def penalty(self, arrays: Arrays) -> float:

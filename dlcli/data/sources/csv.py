@@ -11,6 +11,7 @@ from dlcli.data.files import open_file
 from dlcli.data.formats.lines import arriving_lines
 from dlcli.data.formats.rows import HasHeader, RowReader, Rows, is_finite
 from dlcli.errors import DataError
+from dlcli.layers.base import Task
 
 
 class Table:
