@@ -25,4 +25,8 @@ class Method(Family):
 
         ``inputs`` (N, …) float32 are the training samples as the layers below pass them; the batches have them as
         targets too.
+
+        Raises
+        ------
+        MisfitError: the method cannot represent such inputs.
         """
