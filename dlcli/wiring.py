@@ -67,21 +67,22 @@ def run(
         network = build_network(experiment, data)
         plans = plan(experiment, data, network)
         finished = [] if init is None else _start_from(init, data, network)
-        keep = experiment.output.keep
-        with RunDirectory(directory, resume=resume, overwrite=overwrite, keep=keep) as run_directory:
+        output = experiment.output
+        with RunDirectory(directory, resume=resume, overwrite=overwrite, keep=output.keep) as run_directory:
             reporter = Logged(reporter, run_directory)
             session = Session(run_directory, network.parameters, _constants(data), _record(experiment, data))
             session.progress.finished = finished
             if resume:
                 _resume(session, experiment, data, reporter)
             run_directory.write_config(dump(experiment))
-            ended = "epochs"
             for step in plans:
                 if step.name == SUPERVISED and stages == "pretrain":
                     break
                 if step.name not in session.progress.finished:
-                    ended = _train_stage(step.build(), session, reporter, requests, experiment)
-            return _summary(experiment, data, network, session, reporter, ended, stages) | {
+                    stage = step.build()
+                    session.begin(stage.name, stage.objective)
+                    Loop(stage, session.progress, session, reporter, requests, output.checkpoint_every).run()
+            return _summary(experiment, data, network, session, reporter, stages) | {
                 "run": str(directory),
                 "seconds": round(time.monotonic() - began, 3),
             }
@@ -176,25 +177,19 @@ def best_metric(experiment: Experiment, data: Prepared) -> Metric | None:
     return "validation_error" if data.task == "classification" else "validation_loss"
 
 
-def _train_stage(stage: Stage, session: Session, reporter: Reporter, requests: Requests, experiment: Experiment) -> str:
-    session.begin(stage.name, stage.objective)
-    loop = Loop(stage, session.progress, session, reporter, requests, experiment.output.checkpoint_every)
-    return loop.run()
-
-
 def _summary(
     experiment: Experiment,
     data: Prepared,
     network: Network,
     session: Session,
     reporter: Reporter,
-    ended: str,
     stages: str,
 ) -> dict[str, Any]:
     """The result of the run, with the test metrics of its best checkpoint (of its last, if none is best)."""
-    history = session.progress.history
+    history, training = session.progress.history, experiment.training
     last = history[-1] if history else {}
-    summary: dict[str, Any] = {"epochs": len(history), "stopped_by": ended} | {
+    early = stages == "all" and len(history) < training.epochs and stops_early(training.stop_early, history)
+    summary: dict[str, Any] = {"epochs": len(history), "stopped_by": "stop_early" if early else "epochs"} | {
         key: last.get(key) for key in ("train_loss", "train_error", "validation_error")
     }
     summary |= {"test_error": None, "test_loss": None}
@@ -262,7 +257,7 @@ def _differences(before: Any, now: Any, path: str = "") -> list[str]:
     if path.startswith(MAY_CHANGE):
         return []
     if isinstance(before, dict) and isinstance(now, dict):
-        keys = [*before, *(key for key in now if key not in before)]
+        keys = [*now, *(key for key in before if key not in now)]
         return [d for k in keys for d in _differences(before.get(k), now.get(k), f"{path}.{k}".lstrip("."))]
     if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
         pairs = enumerate(zip(before, now, strict=True))
