@@ -1,5 +1,6 @@
 """Numerical against analytic gradients of a whole network, in float64."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -70,10 +71,12 @@ def _check(
 ) -> Checked:
     flat, gradient = array.reshape(-1), analytic.reshape(-1)
     places = rng.permutation(flat.size)[:samples]
+    if not np.isfinite(gradient).all():
+        return Checked(name, len(places), 0, math.inf)
     wide, narrow = (np.array([_slope(flat, place, value, step) for place in places]) for step in (STEP, STEP / 2))
     # The numerical slopes count too: a gradient that is wrongly zero must not make every difference a kink.
     scale = np.max([np.abs(gradient).max(), np.abs(wide).max(), FLOOR * abs(value())])
-    smooth = ~(np.abs(wide - narrow) > KINK * scale)  # NaN is no kink: it has to fail
+    smooth = ~(np.abs(wide - narrow) > KINK * scale)  # a loss of NaN is no kink: it has to fail
     errors = np.abs(wide - gradient[places])[smooth] / scale
     return Checked(name, len(errors), len(places) - len(errors), float(errors.max(initial=0.0)))
 
