@@ -4,8 +4,14 @@ Each slope is a function of the output y = f(x) alone, so that x need not be kep
 """
 
 import math
+from typing import Any
 
-from numba import njit, prange
+import numpy as np
+from numba import get_num_threads, njit, prange
+
+from dlcli.kernels.exponential import exp, sigmoid, tanh
+
+Array = np.ndarray[Any, Any]
 
 LINEAR, SIGMOID, TANH, SCALED_TANH, RELU, SOFTPLUS = range(6)
 CODES = {
@@ -16,28 +22,29 @@ CODES = {
     "relu": RELU,
     "softplus": SOFTPLUS,
 }
+SERIAL = 20_000  # elements below which waking the threads costs more than it saves
 AMPLITUDE, STRETCH = 1.7159, 2.0 / 3.0  # LeCun's f(x) = A tanh(S x), with f(±1) = ±1
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")  # Python's model tests each divisor, and would keep the loops scalar
 def activate_row(function, row):
     """row ← f(row), for a contiguous 1-D array; NaN passes through every function."""
-    one = row.dtype.type(1)
     if function == SIGMOID:
         for i in range(row.size):
-            row[i] = one / (one + math.exp(-row[i]))
+            row[i] = sigmoid(row[i])
     elif function == TANH:
         for i in range(row.size):
-            row[i] = math.tanh(row[i])
+            row[i] = tanh(row[i])
     elif function == SCALED_TANH:
+        amplitude, stretch = row.dtype.type(AMPLITUDE), row.dtype.type(STRETCH)
         for i in range(row.size):
-            row[i] = row.dtype.type(AMPLITUDE) * math.tanh(row.dtype.type(STRETCH) * row[i])
+            row[i] = amplitude * tanh(stretch * row[i])
     elif function == RELU:
         for i in range(row.size):
             row[i] = row.dtype.type(0) if row[i] < 0 else row[i]
     elif function == SOFTPLUS:
         for i in range(row.size):  # log(1 + e^x) without overflow
-            tail = math.log1p(math.exp(-abs(row[i])))
+            tail = math.log1p(exp(-abs(row[i])))
             row[i] = tail if row[i] < 0 else row[i] + tail
 
 
@@ -64,17 +71,50 @@ def slope_row(function, y, d):
             d[i] *= -math.expm1(-y[i])
 
 
-@njit(cache=True, parallel=True)
-def forward(function, x, y):
-    """y ← f(x); x and y are (N, features)."""
-    for n in prange(x.shape[0]):
-        y[n] = x[n]
-        activate_row(function, y[n])
+@njit(cache=True)
+def _forward(function, x, y):
+    y[:] = x
+    activate_row(function, y)
+
+
+@njit(cache=True)
+def _backward(function, y, dy, dx):
+    dx[:] = dy
+    slope_row(function, y, dx)
 
 
 @njit(cache=True, parallel=True)
-def backward(function, y, dy, dx):
-    """dx ← dy · f'(x), taken from y; all are (N, features), and dx may be dy."""
-    for n in prange(y.shape[0]):
-        dx[n] = dy[n]
-        slope_row(function, y[n], dx[n])
+def _parallel_forward(workers, function, x, y):
+    for worker in prange(workers):
+        first, last = worker * x.size // workers, (worker + 1) * x.size // workers
+        _forward(function, x[first:last], y[first:last])
+
+
+@njit(cache=True, parallel=True)
+def _parallel_backward(workers, function, y, dy, dx):
+    for worker in prange(workers):
+        first, last = worker * y.size // workers, (worker + 1) * y.size // workers
+        _backward(function, y[first:last], dy[first:last], dx[first:last])
+
+
+def _flat(array: Array) -> Array:
+    """A contiguous array as one row, without a copy."""
+    if not array.flags.c_contiguous:
+        raise ValueError(f"the array must be contiguous, found strides {array.strides}")
+    return array.reshape(-1)
+
+
+def forward(function: int, x: Array, y: Array) -> None:
+    """y ← f(x), for contiguous arrays of one size; y may be x."""
+    if x.size < SERIAL:
+        _forward(function, _flat(x), _flat(y))
+    else:
+        _parallel_forward(get_num_threads(), function, _flat(x), _flat(y))
+
+
+def backward(function: int, y: Array, dy: Array, dx: Array) -> None:
+    """dx ← dy · f'(x), taken from y, for contiguous arrays of one size; dx may be dy."""
+    if y.size < SERIAL:
+        _backward(function, _flat(y), _flat(dy), _flat(dx))
+    else:
+        _parallel_backward(get_num_threads(), function, _flat(y), _flat(dy), _flat(dx))

@@ -27,7 +27,7 @@ Geometry = tuple[int, int, int, int, int, int, int]
 Shape = tuple[int, ...]
 
 BAND_BYTES = 256 * 1024  # of input and output that a thread works on: part of a second-level cache
-CUT_WASTE, CUT_DEPTH = 0.04, 64  # multiplications saved, and steps of a part, that make cutting worth it
+CUT_WASTE, CUT_DEPTH, CUT_ROWS = 0.04, 64, 12  # cutting is worth it from such a saving, steps and rows of a part on
 POSITIONS = 256  # output positions in a band of the weight gradient
 
 
@@ -225,26 +225,28 @@ def _weight_plan(x: Shape, dy: Shape, weights: Shape, geometry: Geometry, itemsi
     (images, height, width, channels), (_, out_height, out_width, filters) = x, dy
     kernel_h, kernel_w, depth, _ = weights
     span = (kernel_h - 1) * dilation_h + 1
-    last_row = (out_height - 1) * stride_h + span - pad_h
     last = (out_width - 1) * stride_w + (kernel_w - 1) * dilation_w + 1 - pad_w
-    in_place = pad_h == pad_w == 0 and last_row <= height and last <= width
+    columns = _forward_axis(out_width, kernel_w, pad_w, dilation_w)
+    apart = groups > 1 or dilation_w > 1 or (depth >= CUT_ROWS and _waste(columns, stride_w, width) > CUT_WASTE)
+    in_place = apart or (pad_w == 0 and last <= width)
     first, last = (0, width) if in_place else (-pad_w, last)
     row_length = (last - first) * channels
 
-    if groups == 1 and dilation_w == 1:  # (offset in x, row of dw, rows): a kernel row is contiguous in both
-        stretches = [[(i * dilation_h * row_length, i * kernel_w * depth, kernel_w * depth) for i in range(kernel_h)]]
-    else:
-        stretches = [
-            [(i * dilation_h * row_length + j * dilation_w * channels + group * depth, (i * kernel_w + j) * depth, depth)
-             for i in range(kernel_h) for j in range(kernel_w)]
-            for group in range(groups)
-        ]  # fmt: skip
+    stretches = []  # of rows of dw: group, offset in x, row, rows, kernel row, first output column, output columns
+    for i in range(kernel_h):
+        if not apart:  # a kernel row is contiguous in x and in dw
+            stretches.append((0, 0, i * kernel_w * depth, kernel_w * depth, i, 0, out_width))
+            continue
+        for j, place in columns[0].taps:
+            q, end = _reach(place, out_width, stride_w, width)
+            for group in range(groups):
+                offset = (place + q * stride_w) * channels + group * depth
+                stretches.append((group, offset, (i * kernel_w + j) * depth, depth, i, q, max(0, end - q)))
     limit, share = tiles.row_limit(itemsize), filters // groups
     table = [
-        (group * share + n, min(PANEL, share - n), row + r0, r1 - r0, offset + r0)
-        for group in range(groups)
+        (group * share + n, min(PANEL, share - n), row + r0, r1 - r0, i, offset + r0, q, count)
         for n in range(0, share, PANEL)
-        for offset, row, rows in stretches[group]
+        for group, offset, row, rows, i, q, count in sorted(stretches)
         for strips in [-(-rows // limit)]
         for strip in range(strips)
         for r0, r1 in [(strip * rows // strips, (strip + 1) * rows // strips)]
@@ -256,7 +258,7 @@ def _weight_plan(x: Shape, dy: Shape, weights: Shape, geometry: Geometry, itemsi
     together = max(1, POSITIONS // (out_height * out_width)) if per_image == 1 else 1
     together = min(together, images, max(1, BAND_BYTES // max(1, image_elements * itemsize)))
     packed = together * most * out_width * PANEL
-    window = (height, -pad_h, span, first * channels, last * channels, int(in_place), out_height)
+    window = (height, -pad_h, span, dilation_h, first * channels, last * channels, int(in_place), out_height)
     bands = -(-images // together) * per_image
     sizes = (per_image, together, stride_h, stride_w * channels, out_width, bands, packed)
     return WeightPlan(window, sizes, np.array(table, np.int64), together * most, packed + together * image_elements)
@@ -274,8 +276,8 @@ def weight_gradient(
     plan = _weight_plan(x.shape, dy.shape, shape, geometry, x.itemsize)
     workers = min(_workers(dy.size * target.size // shape[3]), len(plan.table))
     totals, scratch = workspace(dy.dtype, target.size if kind == UPDATE else 0, workers, plan.scratch)
-    _, offsets = workspace(np.dtype(np.int64), 0, workers, 2 * plan.runs)
-    offsets = offsets.reshape(workers, plan.runs, 2)
+    _, offsets = workspace(np.dtype(np.int64), 0, workers, 2 * shape[0] * (1 + plan.runs))
+    offsets = offsets.reshape(workers, shape[0], 1 + plan.runs, 2)
     if kind != UPDATE:
         totals = target.reshape(-1)
     rest = (tiles.address(dy.itemsize), x.reshape(x.shape[0] * x.shape[1], -1), _flat(dy), plan.window, plan.sizes,

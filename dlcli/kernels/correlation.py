@@ -20,7 +20,8 @@ from dlcli.kernels.dense import share
 from dlcli.kernels.panel import pack, pack_transposed
 from dlcli.kernels.tile import PANEL, ROWS
 
-CHUNK = 1024  # steps of k after which a panel of weights leaves the second-level cache
+CHUNK = 1024  # steps of k whose panel of weights stays in the second-level cache
+NEAR = 4096  # elements of weights that stay in the first-level cache
 
 
 @njit(cache=True)
@@ -89,35 +90,39 @@ def _phase(tile, image, height, first, last, base, phase, sizes, runs, run_rows,
     size = y.itemsize
     limit = ROWS if size == 4 else ROWS // 2
     strips = (width + limit - 1) // limit
-    in_chunk = max(1, CHUNK // depth)
+    in_chunk = min(count, max(1, CHUNK // depth))
     panels = (filters + PANEL - 1) // PANEL
+    panel_size = count * depth * PANEL
+    together = max(1, NEAR // (in_chunk * depth * PANEL)) * PANEL  # columns whose weights stay near while a row passes
     out_row, a_row = out_step_w * out_channels, in_step_w * channels * groups
     for group in range(groups):
         for chunk in range(0, count, in_chunk):
-            for p in range(panels):
-                n = p * PANEL
-                b = packed.ctypes.data + size * (first_packed + (group * panels + p) * count * depth * PANEL)
-                column, columns = group * filters + n, min(PANEL, filters - n)
+            begins = chunk == 0 and not continued
+            for n0 in range(0, filters, together):
+                n1 = min(n0 + together, filters)
+                first_column = group * filters + n0
                 for row in range(first, min(last, rows)):
                     r0, r1 = _inside(
                         run_rows, row * in_step_h, height, first_run + chunk, min(in_chunk, count - chunk)
                     )
-                    begins = chunk == 0 and not continued
-                    line, place = image * out_height + h0 + row * out_step_h, w0 * out_channels + column
+                    line, place = image * out_height + h0 + row * out_step_h, w0 * out_channels + first_column
                     if r0 == r1:
                         if begins:
-                            _fill(y[line], place, out_row, width, bias[column : column + columns])
+                            _fill(y[line], place, out_row, width, bias[first_column : first_column + n1 - n0])
                         continue
                     left = base + size * ((row - first) * in_step_h * row_length + group * channels)
                     start = y.ctypes.data + size * (line * y.shape[1] + place)
                     for strip in range(strips):
                         q0, q1 = share(strip, strips, width)
-                        out = start + size * q0 * out_row
-                        init, init_row = (bias.ctypes.data + size * column, 0) if begins else (out, out_row)
-                        tiles.call(
-                            tile, q1 - q0, columns, left + size * q0 * a_row, a_row, 1, r1 - r0, depth,
-                            runs.ctypes.data + 16 * r0, b, init, init_row, out, out_row,
-                        )  # fmt: skip
+                        for n in range(n0, n1, PANEL):
+                            b = first_packed + (group * panels + n // PANEL) * panel_size
+                            out = start + size * (q0 * out_row + n - n0)
+                            init, init_row = (bias.ctypes.data + size * (group * filters + n), 0) if begins else (out, out_row)
+                            tiles.call(
+                                tile, q1 - q0, min(PANEL, filters - n), left + size * q0 * a_row, a_row, 1,
+                                r1 - r0, depth, runs.ctypes.data + 16 * r0, packed.ctypes.data + size * b,
+                                init, init_row, out, out_row,
+                            )  # fmt: skip
 
 
 @njit(cache=True)

@@ -20,7 +20,7 @@ from dlcli.kernels.activation import LINEAR, activate_row
 from dlcli.kernels.panel import pack, pack_transposed
 from dlcli.kernels.sink import ADD, STORE, UPDATE, update_rows
 from dlcli.kernels.tile import PANEL, ROWS
-from dlcli.kernels.workspace import workspace, zeros
+from dlcli.kernels.workspace import ones, workspace, zeros
 
 DEPTH = 256  # steps of k in a chunk
 BLOCK_ROWS = 8 * ROWS if ROWS > 8 else 16 * ROWS  # about a hundred
@@ -170,3 +170,13 @@ def input_gradient(dy: Array, weights: Array, dx: Array) -> None:
 def weight_gradient(x: Array, dy: Array, kind: int, target: Array, velocity: Array, constants: Array) -> None:
     """xᵀ · dy, sent to a sink: x (N, inputs), dy (N, units), target (inputs, units)."""
     _run(x, True, dy, False, zeros(dy.dtype, dy.shape[1]), LINEAR, kind, target, velocity, constants)
+
+
+def column_sums(d: Array, kind: int, target: Array, velocity: Array, constants: Array) -> None:
+    """A bias's gradient: the sum of d (rows, columns) over its rows, in order, sent to a sink of (columns,).
+
+    It is the product of a row of ones with d.
+    """
+    row = ones(d.dtype, len(d)).reshape(1, -1)
+    flat = target.reshape(1, -1), velocity.reshape(1, -1)
+    _run(row, False, d, False, zeros(d.dtype, d.shape[1]), LINEAR, kind, *flat, constants)

@@ -44,10 +44,16 @@ def keep_mask(key, step, threshold, mask):
     """mask (N, features) uint8 ← 1 where the element's random word is below ``threshold`` (of 2³²), else 0."""
     for n in prange(mask.shape[0]):
         row = mask[n]
-        for quad in range((row.size + 3) // 4):
-            words = block(key, quad, n, step, 0)
-            for lane in range(min(4, row.size - 4 * quad)):
-                row[4 * quad + lane] = np.uint64(words[lane]) < threshold
+        quads = row.size // 4
+        for quad in range(quads):
+            w0, w1, w2, w3 = block(key, quad, n, step, 0)
+            row[4 * quad] = np.uint64(w0) < threshold
+            row[4 * quad + 1] = np.uint64(w1) < threshold
+            row[4 * quad + 2] = np.uint64(w2) < threshold
+            row[4 * quad + 3] = np.uint64(w3) < threshold
+        words = block(key, quads, n, step, 0)
+        for i in range(4 * quads, row.size):
+            row[i] = np.uint64(words[i - 4 * quads]) < threshold
 
 
 @njit(cache=True, parallel=True)

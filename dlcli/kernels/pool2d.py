@@ -35,10 +35,10 @@ def max_forward(x, geometry, y, winners):
                 for w in range(w0, w1):
                     place = (h - h0) * (w1 - w0) + (w - w0)
                     cell = x[n, h, w]
-                    for c in range(cell.size):
-                        if cell[c] > best[c] or cell[c] != cell[c]:
-                            best[c] = cell[c]
-                            winner[c] = place
+                    for c in range(cell.size):  # selections rather than a branch, which would keep it scalar
+                        wins = (cell[c] > best[c]) | (cell[c] != cell[c])
+                        best[c] = cell[c] if wins else best[c]
+                        winner[c] = place if wins else winner[c]
 
 
 @njit(cache=True, parallel=True)
@@ -48,13 +48,15 @@ def max_backward(dy, winners, geometry, dx):
     for n in prange(dy.shape[0]):
         dx[n] = 0
         for p in range(dy.shape[1]):
-            h0, _ = _window(p, size_h, stride_h, pad_h, dx.shape[1])
+            h0, h1 = _window(p, size_h, stride_h, pad_h, dx.shape[1])
             for q in range(dy.shape[2]):
                 w0, w1 = _window(q, size_w, stride_w, pad_w, dx.shape[2])
-                columns = w1 - w0
-                for c in range(dy.shape[3]):
-                    place = np.int64(winners[n, p, q, c])
-                    dx[n, h0 + place // columns, w0 + place % columns, c] += dy[n, p, q, c]
+                d, winner = dy[n, p, q], winners[n, p, q]
+                for h in range(h0, h1):
+                    for w in range(w0, w1):
+                        place, out = (h - h0) * (w1 - w0) + (w - w0), dx[n, h, w]
+                        for c in range(d.size):
+                            out[c] += d[c] if winner[c] == place else d.dtype.type(0)
 
 
 @njit(cache=True)

@@ -86,16 +86,6 @@ def update(gradient, weights, velocity, constants):
 
 
 @njit(cache=True)
-def column_sums(d, kind, target, velocity, constants):
-    """A bias's gradient: the sum of d (rows, columns) over its rows, in order, sent to a sink of (columns,)."""
-    total = d[0].copy()
-    for row in range(1, d.shape[0]):
-        for column in range(d.shape[1]):
-            total[column] += d[row, column]
-    settle(kind, total, target, velocity, constants)
-
-
-@njit(cache=True)
 def sum_of_squares(x):
     """Σ x² of a 1-D array, in float64, in order."""
     total = 0.0

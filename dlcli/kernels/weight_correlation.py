@@ -18,29 +18,33 @@ from dlcli.kernels.tile import PANEL
 
 
 @njit(cache=True)
-def _place_band(band, images, x, window, sizes, offsets, scratch):
-    """Set the offset of every output row of a band; returns the address they are relative to, the rows' number,
-    and the first of them."""
-    height, first_row, span, first_element, last_element, in_place, out_height = window
+def _place_band(band, x, window, sizes, offsets, scratch):
+    """Set the runs of a band, for each kernel row those whose input row is inside the image.
+
+    offsets: (kernel rows, 1 + runs, 2), the number of runs first. Returns the address that they are relative to, and
+    the band's first output row and number of rows, over all images.
+    """
+    height, first_row, span, dilation, first_element, last_element, in_place, out_height = window
     per_image, images_per_band, step, out_width = sizes[0], sizes[1], sizes[2], sizes[4]
     first_image = band // per_image * images_per_band
-    last_image = min(first_image + images_per_band, images)
+    images = min(images_per_band, x.shape[0] // height - first_image)
     p0, p1 = share(band % per_image, per_image, out_height)
-    row_length = last_element - first_element
-    rows, run = (p1 - p0 - 1) * step + span, 0
-    for image in range(first_image, last_image):
-        start = (image * height + p0 * step) * row_length
+    row_length, rows = last_element - first_element, (p1 - p0 - 1) * step + span
+    offsets[:, 0, 0] = 0
+    for index in range(images):
+        image, top = first_image + index, first_row + p0 * step
+        start = (image * height + top) * row_length if in_place else index * rows * row_length
         if not in_place:
-            start = (image - first_image) * rows * row_length
-            copy_rows_padded(
-                x, image, height, first_row + p0 * step, rows, first_element, last_element, scratch, start
-            )
-        for p in range(p1 - p0):
-            offsets[run, 0] = start + p * step * row_length
-            offsets[run, 1] = run * out_width * PANEL
-            run += 1
+            copy_rows_padded(x, image, height, top, rows, first_element, last_element, scratch, start)
+        for i in range(offsets.shape[0]):
+            for p in range(p1 - p0):
+                row = p * step + i * dilation
+                if 0 <= top + row < height:
+                    offsets[i, 0, 0] += 1
+                    offsets[i, offsets[i, 0, 0], 0] = start + row * row_length
+                    offsets[i, offsets[i, 0, 0], 1] = (index * (p1 - p0) + p) * out_width * PANEL
     address = x.ctypes.data if in_place else scratch.ctypes.data
-    return address, run, first_image * out_height + p0
+    return address, first_image * out_height + p0, images * (p1 - p0)
 
 
 @njit(cache=True)
@@ -48,35 +52,42 @@ def units(first, last, tile, x, dy, window, sizes, table, sink, none, totals, of
     """Tiles first … last of the weight gradient, over all bands.
 
     x: (images · height, width · channels); dy: (images · out positions, filters). A row of ``table`` is a tile: its
-    first column, columns, its first row of dw, rows, and the offset of x under its first row. ``totals``: the sums, in
-    the target itself unless that is to be updated by eq. (4).
+    first column, columns, first row of dw, rows, the kernel row i, the offset of x under the tile's first row, and
+    the first output column that it reads with their number. ``totals``: the sums, in the target itself unless that
+    is to be updated by eq. (4).
     """
     kind, target, velocity, constants = sink
-    pixel, out_width, count, packed_size = sizes[3], sizes[4], sizes[5], sizes[6]
+    pixel, out_width, count, padded = sizes[3], sizes[4], sizes[5], sizes[6]
     size, filters = dy.itemsize, dy.shape[1]
-    images = x.shape[0] // window[0]
-    padded = packed_size  # where the padded input begins in the scratch
     for band in range(count):
-        base, runs, first_run = _place_band(band, images, x, window, sizes, offsets, scratch[padded:])
+        base, first_run, runs = _place_band(band, x, window, sizes, offsets, scratch[padded:])
         packed = -1
         for unit in range(first, last):
-            column, width, row, rows, offset = table[unit]
+            row = table[unit]
+            column, width, line, rows, i, offset, q, depth = (
+                row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7]
+            )  # fmt: skip
             if packed != column:
                 pack(dy, first_run * out_width, column, runs * out_width, width, scratch, 0)
                 packed = column
-            out = totals.ctypes.data + size * (row * filters + column)
-            init, init_row = out, filters
-            if band == 0 and kind != ADD:
-                init, init_row = none.ctypes.data, 0
+            begins = band == 0 and kind != ADD
+            if offsets[i, 0, 0] == 0 or depth == 0:
+                if begins:
+                    for m in range(line, line + rows):
+                        totals[m * filters + column : m * filters + column + width] = 0
+                continue
+            out = totals.ctypes.data + size * (line * filters + column)
+            init, init_row = (none.ctypes.data, 0) if begins else (out, filters)
             tiles.call(
-                tile, rows, width, base + size * offset, 1, pixel, runs, out_width, offsets.ctypes.data,
-                scratch.ctypes.data, init, init_row, out, filters,
+                tile, rows, width, base + size * offset, 1, pixel, offsets[i, 0, 0], depth,
+                offsets.ctypes.data + i * offsets.strides[0] + 16, scratch.ctypes.data + size * q * PANEL,
+                init, init_row, out, filters,
             )  # fmt: skip
     if kind == UPDATE:
         real = target.dtype.type
         for unit in range(first, last):
-            column, width, row, rows, _ = table[unit]
-            start = size * (row * filters + column)
+            column, width, line, rows = table[unit, 0], table[unit, 1], table[unit, 2], table[unit, 3]
+            start = size * (line * filters + column)
             update_rows(
                 rows, width, totals.ctypes.data + start, filters, target.ctypes.data + start,
                 velocity.ctypes.data + start, filters, real(constants[0]), real(constants[1]), real(constants[2]),

@@ -33,3 +33,8 @@ def workspace(dtype: np.dtype[Any], shared: int, workers: int, elements: int) ->
 def zeros(dtype: np.dtype[Any], elements: int) -> Array:
     """At least ``elements`` zeros, never to be written: the bias of what has none."""
     return _kept("zeros", dtype, elements, np.zeros)
+
+
+def ones(dtype: np.dtype[Any], elements: int) -> Array:
+    """``elements`` ones, never to be written."""
+    return _kept("ones", dtype, elements, np.ones)[:elements]

@@ -8,7 +8,7 @@ from pydantic import model_validator
 
 from dlcli.kernels import activation as activations
 from dlcli.kernels import conv2d as kernels
-from dlcli.kernels.sink import column_sums
+from dlcli.kernels.dense import column_sums
 from dlcli.layers.base import Arrays, BufferSpec, ParameterSpec, Shape, ShapeError, one_input
 from dlcli.layers.geometry import Padding, side, window
 from dlcli.layers.weighted import Weighted

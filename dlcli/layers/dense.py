@@ -6,7 +6,7 @@ from typing import Literal
 
 from dlcli.kernels import activation as activations
 from dlcli.kernels import dense as kernels
-from dlcli.kernels.sink import column_sums
+from dlcli.kernels.dense import column_sums
 from dlcli.layers.base import Activation, Arrays, BufferSpec, Layer, ParameterSpec, Shape, one_input
 from dlcli.layers.dense_transposed import DenseTransposed
 from dlcli.layers.weighted import Weighted

@@ -11,7 +11,7 @@ from dlcli.initialisers.constant import Constant
 from dlcli.initialisers.zeros import Zeros
 from dlcli.kernels import activation as activations
 from dlcli.kernels import dense as kernels
-from dlcli.kernels.sink import column_sums
+from dlcli.kernels.dense import column_sums
 from dlcli.layers.base import Activation, Arrays, BufferSpec, Layer, MultiplierOptions, ParameterSpec, Shape, one_input
 from dlcli.options import Also, Count
 

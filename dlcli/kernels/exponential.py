@@ -1,0 +1,96 @@
+"""exp, sigmoid and tanh, for float32 by polynomials that vectorise (after Cephes, S. Moshier).
+
+Additions, multiplications, divisions and selections only, each rounded on its own: an element's value depends neither
+on the vector width nor on its place in a row. The largest errors, over all finite results that are not subnormal,
+are 1 ulp for exp, 2.5 ulp for the sigmoid and 2 ulp for tanh. In float64 they are the C library's.
+"""
+
+import math
+
+import numpy as np
+from numba import njit, types
+from numba.extending import overload
+
+real = np.float32
+LOG2_E, LN2_HIGH, LN2_LOW = real(1.4426950408889634), real(0.693359375), real(-2.12194440e-4)
+EXP = tuple(map(real, (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 0.16666665459, 0.5)))
+TANH = tuple(map(real, (-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 0.133314422036, -0.333332819422)))
+LOWEST, HIGHEST = real(-104), real(89)  # beyond, exp is 0 and infinite
+HALF, ONE, TWO, SMALL = real(0.5), real(1), real(2), real(0.625)
+
+
+@njit(cache=True, inline="always")
+def _power(n):
+    """2ⁿ, for whole −127 < n < 128: n is a float32's exponent, and its other bits are zero."""
+    return np.int32((n + np.int32(127)) << np.int32(23)).view(np.float32)
+
+
+@njit(cache=True, inline="always")
+def _exp32(x):
+    """e^x = 2ⁿ e^r with n = ⌊x log₂ e + ½⌋ and |r| ≤ ½ ln 2; 2ⁿ in two factors reaches subnormals and infinity."""
+    inside = min(max(x, LOWEST), HIGHEST) if x == x else ONE
+    whole = np.floor(inside * LOG2_E + HALF)
+    r = (inside - whole * LN2_HIGH) - whole * LN2_LOW
+    p = EXP[0] * r + EXP[1]
+    p = p * r + EXP[2]
+    p = p * r + EXP[3]
+    p = p * r + EXP[4]
+    p = p * r + EXP[5]
+    n = np.int32(whole)
+    half = np.int32(n >> np.int32(1))
+    y = ((p * (r * r) + r) + ONE) * _power(half) * _power(np.int32(n - half))
+    return y if x == x else x
+
+
+@njit(cache=True, inline="always")
+def _sigmoid32(x):
+    return ONE / (ONE + _exp32(-x))
+
+
+@njit(cache=True, inline="always")
+def _tanh32(x):
+    """x + x³ P(x²) near zero, where 1 − 2 / (e^(2|x|) + 1) would cancel."""
+    size = abs(x)
+    z = x * x
+    p = TANH[0] * z + TANH[1]
+    p = p * z + TANH[2]
+    p = p * z + TANH[3]
+    p = p * z + TANH[4]
+    near = p * z * x + x
+    far = ONE - TWO / (_exp32(size + size) + ONE)
+    far = -far if x < 0 else far
+    return near if size < SMALL else far
+
+
+def _sigmoid64(x):  # type: ignore[no-untyped-def]
+    return 1 / (1 + math.exp(-x))
+
+
+def exp(x):  # type: ignore[no-untyped-def]
+    """e^x, of the type of x."""
+    return _exp32(x) if isinstance(x, np.float32) else math.exp(x)
+
+
+def sigmoid(x):  # type: ignore[no-untyped-def]
+    """1 / (1 + e^(−x)), of the type of x."""
+    return _sigmoid32(x) if isinstance(x, np.float32) else _sigmoid64(x)
+
+
+def tanh(x):  # type: ignore[no-untyped-def]
+    """tanh x, of the type of x."""
+    return _tanh32(x) if isinstance(x, np.float32) else math.tanh(x)
+
+
+@overload(exp)
+def _exp(x):  # type: ignore[no-untyped-def]
+    return (lambda x: _exp32(x)) if x == types.float32 else (lambda x: math.exp(x))
+
+
+@overload(sigmoid)
+def _sigmoid(x):  # type: ignore[no-untyped-def]
+    return (lambda x: _sigmoid32(x)) if x == types.float32 else _sigmoid64
+
+
+@overload(tanh)
+def _tanh(x):  # type: ignore[no-untyped-def]
+    return (lambda x: _tanh32(x)) if x == types.float32 else (lambda x: math.tanh(x))
