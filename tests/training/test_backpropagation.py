@@ -6,6 +6,7 @@ import pytest
 from dlcli.data.batches import Batch
 from dlcli.graph import Graph
 from dlcli.layers.dense import Dense
+from dlcli.layers.dropout import Dropout
 from dlcli.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 from dlcli.network import Network
 from dlcli.optim.schedules.base import Clock
@@ -88,6 +89,20 @@ def test_before_the_first_step_parameters_tell(objective):
     assert objective.first_bad_layer() == "output"
     objective.network.parameters["second/bias"][1] = np.inf
     assert objective.first_bad_layer() == "second"
+
+
+def test_what_is_random_is_a_function_of_the_step():
+    layers = [Dropout(name="dropout", rate=0.5), Dense(name="output", units=2)]
+    objective = Backpropagation(
+        Network(Graph.build(layers, (3,)), seed=1), SoftmaxCrossEntropy(), Sgd(learning_rate=0.1)
+    )
+
+    def dropped(step):
+        objective.step(BATCH, Clock(step, 9, 1))
+        return (objective.network.outputs(8)["dropout"] == 0).tolist()
+
+    assert dropped(0) == dropped(0)
+    assert dropped(0) != dropped(1)
 
 
 @pytest.mark.parametrize(

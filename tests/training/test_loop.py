@@ -20,7 +20,7 @@ LABELS = np.arange(10) % 2
 
 
 class Scripted(Objective):
-    """Each step's loss is the sum of the batch's samples; class 1 is always wrong."""
+    """Each sample's loss is the sample and the epoch, counted from 0; class 1 is always wrong."""
 
     learning_rate = 0.5
 
@@ -35,7 +35,7 @@ class Scripted(Objective):
         if len(self.seen) == self.bad_step:
             return StepResult(float(self.loss_of_bad), 0)
         self.parameter += 1
-        return StepResult(float(batch.x.sum()), int(batch.y.sum()))
+        return StepResult(float((batch.x + clock.epoch).sum()), int(batch.y.sum()))
 
     def evaluate(self, source, batch_size):
         return {"loss": self.validation.pop(0), "error": 0.5}
@@ -105,14 +105,13 @@ def test_rows_average_over_samples_not_batches():
     common = {
         "stage": "supervised",
         "learning_rate": 0.5,
-        "train_loss": 4.5,
         "train_error": 0.5,
         "validation_error": 0.5,
         "activity/hidden": 6.0,  # the first batch of the set, as it stands
     }
     assert timeless(setup.keeper.rows) == [
-        common | {"epoch": 1, "step": 3, "validation_loss": 3.0},
-        common | {"epoch": 2, "step": 6, "validation_loss": 2.0},
+        common | {"epoch": 1, "step": 3, "train_loss": 4.5, "validation_loss": 3.0},
+        common | {"epoch": 2, "step": 6, "train_loss": 5.5, "validation_loss": 2.0},
     ]
     assert setup.recorder.rows == setup.progress.history == setup.keeper.rows
     assert all(row["seconds"] >= 0 and row["samples_per_second"] > 0 for row in setup.keeper.rows)

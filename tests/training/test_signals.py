@@ -48,7 +48,7 @@ train(Path(sys.argv[1]), LONG, resume=bool(int(sys.argv[2])))
 def send_after(directory, step, *signals, resume=False) -> int:
     """Run RUN in a process that sends itself signals after a step; gives its exit code."""
     arguments = [str(directory), str(step), str(int(resume)), *(str(int(number)) for number in signals)]
-    return subprocess.run([sys.executable, "-c", SENDER, *arguments], cwd=ROOT, timeout=120, check=False).returncode
+    return subprocess.run([sys.executable, "-c", SENDER, *arguments], cwd=ROOT, timeout=300, check=False).returncode
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_killed_again_and_again_it_ends_with_the_same_bits(tmp_path):
                 time.sleep(random.uniform(0, 0.2))
                 process.kill()
                 kills += 1
-            if process.wait(120) == 0:
+            if process.wait(300) == 0:
                 break
             assert process.returncode == -signal.SIGKILL
     assert kills
