@@ -23,7 +23,7 @@ from dlcli.kernels.tile import PANEL
 from dlcli.kernels.workspace import workspace, zeros
 
 Array = np.ndarray[Any, Any]
-Geometry = tuple[int, int, int, int, int, int, int]
+Geometry = tuple[int, ...]
 Shape = tuple[int, ...]
 
 BAND_BYTES = 256 * 1024  # of input and output that a thread works on: part of a second-level cache
@@ -32,13 +32,13 @@ POSITIONS = 256  # output positions in a band of the weight gradient
 
 
 class Axis(NamedTuple):
-    """The output points of one axis that share their taps: from ``start``, ``count`` of them.
+    """The output points of one axis that share their taps: from ``start``, ``points`` of them.
 
     ``taps``: (kernel place, input place read by the first point), in the order of the sum.
     """
 
     start: int
-    count: int
+    points: int
     taps: tuple[tuple[int, int], ...]
 
 
@@ -79,7 +79,7 @@ def _cut(axis: Axis, step: int, size: int) -> list[Axis]:
     """The parts of one axis: a part for each tap, over the points at which it is inside the input."""
     parts = []
     for k, place in axis.taps:
-        first, last = _reach(place, axis.count, step, size)
+        first, last = _reach(place, axis.points, step, size)
         if first < last:
             parts.append(Axis(first, last - first, ((k, place + first * step),)))
     return parts
@@ -87,8 +87,8 @@ def _cut(axis: Axis, step: int, size: int) -> list[Axis]:
 
 def _waste(axes: list[Axis], step: int, size: int) -> float:
     """The share of multiplications along an axis that are with padding."""
-    total = sum(axis.count * len(axis.taps) for axis in axes)
-    return 1 - sum(part.count for axis in axes for part in _cut(axis, step, size)) / total
+    total = sum(axis.points * len(axis.taps) for axis in axes)
+    return 1 - sum(part.points for axis in axes for part in _cut(axis, step, size)) / total
 
 
 def _correlation_plan(
@@ -100,7 +100,9 @@ def _correlation_plan(
     depth, panels = channels // groups, -(-(filters // groups) // PANEL)
     cut = depth * kernel[0] >= CUT_DEPTH and _waste(axes[1], in_step_w, width) > CUT_WASTE
     parts = [(axis, _cut(axis, in_step_w, width) if cut else [axis]) for axis in axes[1]]
-    read = [(place, (part.count - 1) * in_step_w + place) for _, some in parts for part in some for _, place in part.taps]
+    read = [
+        (place, (part.points - 1) * in_step_w + place) for _, some in parts for part in some for _, place in part.taps
+    ]
     first, last = min(low for low, _ in read), 1 + max(high for _, high in read)
     rows_read = [place for axis in axes[0] for _, place in axis.taps]
     in_place = first >= 0 and last <= width
@@ -109,11 +111,15 @@ def _correlation_plan(
         first_row, first, last = 0, 0, width
     row_length = (last - first) * channels
 
-    phases, runs, run_rows, taps, packed = [], [], [], [], 0
+    phases: list[Shape] = []
+    runs: list[Shape] = []
+    run_rows: list[int] = []
+    taps: list[int] = []
+    packed = 0
     for rows in axes[0]:
         for axis, some in parts:
             if cut or not (rows.taps and axis.taps):
-                phases.append((rows.start, axis.start, rows.count, axis.count, 0, 0, 0, 0, 0, 1, 0))
+                phases.append((rows.start, axis.start, rows.points, axis.points, 0, 0, 0, 0, 0, 1, 0))
             for part in some if rows.taps else ():
                 places = [place for _, place in part.taps]
                 if not places:
@@ -123,7 +129,7 @@ def _correlation_plan(
                 order = [i * kernel[1] + j for i, _ in rows.taps for j, _ in part.taps]
                 start = axis.start + part.start * out_step_w if cut else axis.start
                 reads = [(row, place) for _, row in rows.taps for place in starts]
-                phases.append((rows.start, start, rows.count, part.count, len(reads), len(runs), len(taps),
+                phases.append((rows.start, start, rows.points, part.points, len(reads), len(runs), len(taps),
                                len(order), packed, run_depth, int(cut)))  # fmt: skip
                 runs += [
                     ((row - first_row) * row_length + (place - first) * channels, r * run_depth * PANEL)
@@ -133,15 +139,25 @@ def _correlation_plan(
                 taps += order
                 packed += len(order) * depth * groups * panels * PANEL
 
-    most = max(axis.count for axis in axes[0])
+    most = max(axis.points for axis in axes[0])
     row_bytes = itemsize * (in_step_h * row_length + out_step_h * y[2] * filters)
     per_image = -(-most // min(most, max(1, BAND_BYTES // row_bytes)))
     band_rows = (-(-most // per_image) - 1) * in_step_h + span
     window = (height, first_row, span, first * channels, last * channels, int(in_place), most)
     sizes = (depth, filters // groups, groups, out_height, in_step_h, in_step_w, out_step_h, out_step_w,
              row_length, filters)  # fmt: skip
-    tables = (np.array(table, np.int64) for table in (phases, runs, run_rows, taps))
-    return Plan(window, sizes, *tables, packed, 0 if in_place else band_rows * row_length, per_image)
+    arrays = [np.array(table, np.int64) for table in (phases, runs, run_rows, taps)]
+    return Plan(
+        window,
+        sizes,
+        arrays[0],
+        arrays[1],
+        arrays[2],
+        arrays[3],
+        packed,
+        0 if in_place else band_rows * row_length,
+        per_image,
+    )
 
 
 @lru_cache(maxsize=256)
@@ -164,7 +180,7 @@ def _workers(work: int) -> int:
     return 1 if work < dense.SERIAL else get_num_threads()
 
 
-def _correlate(plan, x, weights, transposed, bias, function, y):  # type: ignore[no-untyped-def]
+def _correlate(plan, x, weights, transposed, bias, function, y):
     images = x.shape[0]
     workers = _workers(y.size * weights.size // weights.shape[3])
     per_image = plan.bands
@@ -175,8 +191,10 @@ def _correlate(plan, x, weights, transposed, bias, function, y):  # type: ignore
     correlation.pack_weights(
         weights.reshape(-1, weights.shape[3]), transposed, depth, width, groups, plan.phases, plan.taps, packed
     )
-    rest = (per_image, tiles.address(y.itemsize), x.reshape(images * x.shape[1], -1), plan.window, plan.sizes,
-            plan.phases, plan.runs, plan.run_rows, packed, bias, function, y.reshape(images * y.shape[1], -1))  # fmt: skip
+    rest = (
+        per_image, tiles.address(y.itemsize), x.reshape(images * x.shape[1], -1), plan.window, plan.sizes, plan.phases,
+        plan.runs, plan.run_rows, packed, bias, function, y.reshape(images * y.shape[1], -1),
+    )  # fmt: skip
     if workers == 1:
         correlation.bands(0, images * per_image, *rest, scratch[0])
     else:

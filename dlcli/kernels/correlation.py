@@ -102,9 +102,7 @@ def _phase(tile, image, height, first, last, base, phase, sizes, runs, run_rows,
                 n1 = min(n0 + together, filters)
                 first_column = group * filters + n0
                 for row in range(first, min(last, rows)):
-                    r0, r1 = _inside(
-                        run_rows, row * in_step_h, height, first_run + chunk, min(in_chunk, count - chunk)
-                    )
+                    r0, r1 = _inside(run_rows, row * in_step_h, height, first_run + chunk, min(in_chunk, count - chunk))
                     line, place = image * out_height + h0 + row * out_step_h, w0 * out_channels + first_column
                     if r0 == r1:
                         if begins:
@@ -117,7 +115,9 @@ def _phase(tile, image, height, first, last, base, phase, sizes, runs, run_rows,
                         for n in range(n0, n1, PANEL):
                             b = first_packed + (group * panels + n // PANEL) * panel_size
                             out = start + size * (q0 * out_row + n - n0)
-                            init, init_row = (bias.ctypes.data + size * (group * filters + n), 0) if begins else (out, out_row)
+                            init, init_row = (
+                                (bias.ctypes.data + size * (group * filters + n), 0) if begins else (out, out_row)
+                            )
                             tiles.call(
                                 tile, q1 - q0, min(PANEL, filters - n), left + size * q0 * a_row, a_row, 1,
                                 r1 - r0, depth, runs.ctypes.data + 16 * r0, packed.ctypes.data + size * b,
@@ -142,9 +142,7 @@ def bands(first, last, per_image, tile, x, window, sizes, phases, runs, run_rows
             base = x.ctypes.data + x.itemsize * (image * height + r0 * step) * row_length
         else:
             count = (r1 - r0 - 1) * step + span
-            copy_rows_padded(
-                x, image, height, first_row + r0 * step, count, first_element, last_element, scratch, 0
-            )
+            copy_rows_padded(x, image, height, first_row + r0 * step, count, first_element, last_element, scratch, 0)
             base = scratch.ctypes.data
         for index in range(phases.shape[0]):
             row = phases[index]
@@ -169,5 +167,19 @@ def parallel_bands(
     for worker in prange(workers):
         first, last = share(np.int64(worker), workers, count)
         bands(
-            first, last, per_image, tile, x, window, sizes, phases, runs, run_rows, packed, bias, function, y, scratch[worker]
+            first,
+            last,
+            per_image,
+            tile,
+            x,
+            window,
+            sizes,
+            phases,
+            runs,
+            run_rows,
+            packed,
+            bias,
+            function,
+            y,
+            scratch[worker],
         )

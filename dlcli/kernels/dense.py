@@ -137,7 +137,7 @@ def _grid(rows: int, columns: int, workers: int) -> tuple[int, int]:
     return min(candidates, key=busiest)
 
 
-def _run(a, a_transposed, b, b_transposed, bias, function, kind, target, velocity, constants):  # type: ignore[no-untyped-def]
+def _run(a, a_transposed, b, b_transposed, bias, function, kind, target, velocity, constants):
     rows, columns = target.shape
     work = rows * columns * a.shape[0 if a_transposed else 1]
     workers = 1 if work < SERIAL else get_num_threads()

@@ -62,35 +62,35 @@ def _tanh32(x):
     return near if size < SMALL else far
 
 
-def _sigmoid64(x):  # type: ignore[no-untyped-def]
+def _sigmoid64(x):
     return 1 / (1 + math.exp(-x))
 
 
-def exp(x):  # type: ignore[no-untyped-def]
+def exp(x):
     """e^x, of the type of x."""
     return _exp32(x) if isinstance(x, np.float32) else math.exp(x)
 
 
-def sigmoid(x):  # type: ignore[no-untyped-def]
+def sigmoid(x):
     """1 / (1 + e^(−x)), of the type of x."""
     return _sigmoid32(x) if isinstance(x, np.float32) else _sigmoid64(x)
 
 
-def tanh(x):  # type: ignore[no-untyped-def]
+def tanh(x):
     """tanh x, of the type of x."""
     return _tanh32(x) if isinstance(x, np.float32) else math.tanh(x)
 
 
 @overload(exp)
-def _exp(x):  # type: ignore[no-untyped-def]
+def _exp(x):
     return (lambda x: _exp32(x)) if x == types.float32 else (lambda x: math.exp(x))
 
 
 @overload(sigmoid)
-def _sigmoid(x):  # type: ignore[no-untyped-def]
+def _sigmoid(x):
     return (lambda x: _sigmoid32(x)) if x == types.float32 else _sigmoid64
 
 
 @overload(tanh)
-def _tanh(x):  # type: ignore[no-untyped-def]
+def _tanh(x):
     return (lambda x: _tanh32(x)) if x == types.float32 else (lambda x: math.tanh(x))

@@ -5,23 +5,25 @@ costs a load and a store per vector, paid back by every row of the product; wher
 is transposed in registers, a square of lanes at a time.
 """
 
+from typing import Any
+
 from llvmlite import ir
-from numba import config, njit, types
+from numba import njit, types
 from numba.core.cgutils import for_range
 from numba.extending import intrinsic
 
 from dlcli.kernels import vectors
 from dlcli.kernels.tile import PANEL
-from dlcli.kernels.vectors import I32, MACHINE, constant
+from dlcli.kernels.vectors import I32, JIT_OFF, MACHINE, constant
 
 
 @intrinsic
-def _copy_rows(typing, like, rows, width, source, source_row, panel):  # type: ignore[no-untyped-def]
+def _copy_rows(typing, like, rows, width, source, source_row, panel):
     itemsize = like.bitwidth // 8
     lanes = vectors.lanes_of(itemsize)
     starts = range(0, PANEL, lanes)
 
-    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, arguments):
         _, rows, width, source, source_row, panel = arguments
         source, panel = (vectors.pointer(builder, x, itemsize) for x in (source, panel))
         masks = [vectors.first_lanes(builder, builder.sub(width, constant(start)), lanes) for start in starts]
@@ -37,11 +39,11 @@ def _copy_rows(typing, like, rows, width, source, source_row, panel):  # type: i
 
 
 @intrinsic
-def _transpose_square(typing, like, source, source_row, out, out_row):  # type: ignore[no-untyped-def]
+def _transpose_square(typing, like, source, source_row, out, out_row):
     itemsize = like.bitwidth // 8
     lanes = vectors.lanes_of(itemsize)
 
-    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, arguments):
         _, source, source_row, out, out_row = arguments
         source, out = (vectors.pointer(builder, x, itemsize) for x in (source, out))
 
@@ -66,20 +68,20 @@ def _transpose_square(typing, like, source, source_row, out, out_row):  # type: 
     return types.void(like, *[types.intp] * 4), codegen
 
 
-def _copy_rows_twin(like, rows, width, source, source_row, panel):  # type: ignore[no-untyped-def]
+def _copy_rows_twin(like, rows, width, source, source_row, panel):
     out = vectors.view(panel, (rows, PANEL), (PANEL, 1), like.itemsize)
     out[:] = 0
     out[:, :width] = vectors.view(source, (rows, width), (source_row, 1), like.itemsize)
 
 
-def _transpose_square_twin(like, source, source_row, out, out_row):  # type: ignore[no-untyped-def]
+def _transpose_square_twin(like, source, source_row, out, out_row):
     lanes = vectors.lanes_of(like.itemsize)
     square = vectors.view(source, (lanes, lanes), (source_row, 1), like.itemsize)
     vectors.view(out, (lanes, lanes), (out_row, 1), like.itemsize)[:] = square.T
 
 
-copy_rows = _copy_rows_twin if config.DISABLE_JIT else _copy_rows
-transpose_square = _transpose_square_twin if config.DISABLE_JIT else _transpose_square
+copy_rows: Any = _copy_rows_twin if JIT_OFF else _copy_rows
+transpose_square: Any = _transpose_square_twin if JIT_OFF else _transpose_square
 
 
 @njit(cache=True)

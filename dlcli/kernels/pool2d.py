@@ -5,7 +5,6 @@ the padding are never the largest. Each image belongs to one thread, so that ove
 in a fixed order.
 """
 
-import numpy as np
 from numba import njit, prange
 
 

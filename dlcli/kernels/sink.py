@@ -4,14 +4,15 @@ A sink is four arguments: ``kind`` (see `dlcli.layers.base.Sink`), ``target``, `
 = (ε, α, λ). Settling a row while it is still in cache saves writing the gradient and reading it back.
 """
 
-import numpy as np
+from typing import Any
+
 from llvmlite import ir
-from numba import config, njit, prange, types
+from numba import njit, prange, types
 from numba.core.cgutils import for_range
 from numba.extending import intrinsic
 
 from dlcli.kernels import vectors
-from dlcli.kernels.vectors import constant
+from dlcli.kernels.vectors import JIT_OFF, constant
 
 STORE, ADD, UPDATE = 0, 1, 2
 
@@ -34,11 +35,11 @@ def settle(kind, gradient, target, velocity, constants):
 
 
 @intrinsic
-def _update_rows(typing, rows, width, g, g_row, w, v, row, rate, momentum, decay):  # type: ignore[no-untyped-def]
+def _update_rows(typing, rows, width, g, g_row, w, v, row, rate, momentum, decay):
     itemsize = rate.bitwidth // 8
     lanes = vectors.lanes_of(itemsize)
 
-    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, arguments):
         rows, width, g, g_row, w, v, row, *hyperparameters = arguments
         g, w, v = (vectors.pointer(builder, x, itemsize) for x in (g, w, v))
         rate, momentum, decay = (vectors.spread(builder, x, lanes) for x in hyperparameters)
@@ -67,7 +68,7 @@ def _update_rows(typing, rows, width, g, g_row, w, v, row, rate, momentum, decay
     return types.void(*[types.intp] * 7, rate, rate, rate), codegen
 
 
-def _update_rows_twin(rows, width, g, g_row, w, v, row, rate, momentum, decay):  # type: ignore[no-untyped-def]
+def _update_rows_twin(rows, width, g, g_row, w, v, row, rate, momentum, decay):
     g, w, v = (vectors.view(x, (rows, width), (y, 1), rate.itemsize) for x, y in ((g, g_row), (w, row), (v, row)))
     v[:] = momentum * v - rate * (g + decay * w)
     w += v
@@ -75,7 +76,7 @@ def _update_rows_twin(rows, width, g, g_row, w, v, row, rate, momentum, decay): 
 
 # Eq. (4) on a block: g, w and v are addresses, rows ``g_row`` and ``row`` elements apart; edges are masked, so that
 # a narrow block costs no scalar loop. The operations and their order are those of `settle`.
-update_rows = _update_rows_twin if config.DISABLE_JIT else _update_rows
+update_rows: Any = _update_rows_twin if JIT_OFF else _update_rows
 
 
 @njit(cache=True, parallel=True)

@@ -3,10 +3,11 @@
     out[m, n] = init[m, n] + Σ_r Σ_k a[m, k + i_r] · b[k + j_r, n]        m < rows, n < width, k < depth
 
 The sum is over ``runs`` runs of ``depth`` steps (a dense product has one run; a convolution's patch one per kernel
-row); ``offsets`` holds a pair for each, the elements from the start of a and of b. The accumulators, ``rows`` times a panel's vectors, stay in registers: a step of k is one load
-per vector of b, one broadcast per row of a, and a fused multiply-add per accumulator. Lanes are outputs, so no sum
-ever crosses lanes and every output is one sum, k = 0, 1, 2 …, whatever the vector width. A float that is stored and
-loaded is itself, so a long sum may be cut anywhere and continued with ``init = out``: the bits do not change.
+row); ``offsets`` holds the pair (i_r, j_r) of each, a number of elements in a and in b. The accumulators, ``rows``
+times a panel's vectors, stay in registers: a step of k is one load per vector of b, one broadcast per row of a, and a
+fused multiply-add per accumulator. Lanes are outputs, so no sum ever crosses lanes and every output is one sum, in the
+order of the runs and of k, whatever the vector width. A float that is stored and loaded is itself, so a long sum may
+be cut anywhere and continued with ``init = out``: the bits do not change.
 
 The numbers of rows and vectors are fixed in the code: a loop per combination, chosen by a jump at the entry. What is
 not a whole panel wide takes fewer or shorter vectors, and the last one is masked in init and out; b is a packed
@@ -22,11 +23,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import cfunc, config, types
+from numba import cfunc, types
 from numba.extending import intrinsic
 
 from dlcli.kernels import vectors
-from dlcli.kernels.vectors import I64, MACHINE, constant
+from dlcli.kernels.vectors import I64, JIT_OFF, MACHINE, constant
 
 ROWS = MACHINE.rows  # of a float32 tile, at most
 PANEL = MACHINE.vectors * MACHINE.size // 4  # columns of a packed panel, for either type
@@ -87,8 +88,7 @@ class _Emitter:
             return builder.gep(base, [builder.add(builder.mul(stride, constant(m)), constant(starts[j]))])
 
         first = {
-            (m, j): vectors.load(builder, place(self.init, self.init_row, m, j), columns[j], masks[j])
-            for m, j in cells
+            (m, j): vectors.load(builder, place(self.init, self.init_row, m, j), columns[j], masks[j]) for m, j in cells
         }
         entry = builder.block
         run, step, run_end, end = (builder.append_basic_block(name) for name in ("run", "step", "run_end", "end"))
@@ -146,8 +146,8 @@ _SIGNATURE = types.void(*[types.intp] * 13)
 
 def _make_tile(itemsize: int) -> Any:
     @intrinsic
-    def tile(typing, rows, width, a, a_row, a_k, runs, depth, offsets, b, init, init_row, out, out_row):  # type: ignore[no-untyped-def]
-        def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def tile(typing, rows, width, a, a_row, a_k, runs, depth, offsets, b, init, init_row, out, out_row):
+        def codegen(context, builder, signature, arguments):
             _Emitter(builder, itemsize, arguments).emit()
             return context.get_dummy_value()
 
@@ -160,11 +160,11 @@ def _make_tile(itemsize: int) -> Any:
 _TILE32, _TILE64 = _make_tile(4), _make_tile(8)
 
 
-def _tile32(rows, width, a, a_row, a_k, runs, depth, offsets, b, init, init_row, out, out_row):  # type: ignore[no-untyped-def]
+def _tile32(rows, width, a, a_row, a_k, runs, depth, offsets, b, init, init_row, out, out_row):
     _TILE32(rows, width, a, a_row, a_k, runs, depth, offsets, b, init, init_row, out, out_row)
 
 
-def _tile64(rows, width, a, a_row, a_k, runs, depth, offsets, b, init, init_row, out, out_row):  # type: ignore[no-untyped-def]
+def _tile64(rows, width, a, a_row, a_k, runs, depth, offsets, b, init, init_row, out, out_row):
     _TILE64(rows, width, a, a_row, a_k, runs, depth, offsets, b, init, init_row, out, out_row)
 
 
@@ -175,10 +175,10 @@ def _compiled(itemsize: int) -> Any:
 
 def address(itemsize: int) -> int:
     """The tile of float32 (4) or float64 (8), for `call`; with the JIT off, what tells the twin the type."""
-    return itemsize if config.DISABLE_JIT else int(_compiled(itemsize).address)
+    return itemsize if JIT_OFF else int(_compiled(itemsize).address)
 
 
-def twin(itemsize, rows, width, a, a_row, a_k, runs, depth, offsets, b, init, init_row, out, out_row):  # type: ignore[no-untyped-def]
+def twin(itemsize, rows, width, a, a_row, a_k, runs, depth, offsets, b, init, init_row, out, out_row):
     """The tile in NumPy, for where there is no JIT.
 
     A product of float32 is exact in float64, so that rounding the sum to float32 makes it a fused multiply-add (but
@@ -186,7 +186,7 @@ def twin(itemsize, rows, width, a, a_row, a_k, runs, depth, offsets, b, init, in
     """
     total = vectors.view(init, (rows, width), (init_row, 1), itemsize).astype(np.float64)
     for r in range(runs):
-        i, j = (ctypes.c_int64 * 2).from_address(offsets + 16 * r)
+        i, j = (ctypes.c_int64 * 2).from_address(int(offsets) + 16 * int(r))
         left = vectors.view(a + itemsize * i, (depth, rows), (a_k, a_row), itemsize).astype(np.float64)
         right = vectors.view(b + itemsize * j, (depth, width), (PANEL, 1), itemsize)
         for k in range(depth):
@@ -197,8 +197,8 @@ def twin(itemsize, rows, width, a, a_row, a_k, runs, depth, offsets, b, init, in
 
 
 @intrinsic
-def _call(typing, tile, rows, width, a, a_row, a_k, runs, depth, offsets, b, init, init_row, out, out_row):  # type: ignore[no-untyped-def]
-    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+def _call(typing, tile, rows, width, a, a_row, a_k, runs, depth, offsets, b, init, init_row, out, out_row):
+    def codegen(context, builder, signature, arguments):
         function = ir.FunctionType(ir.VoidType(), [I64] * 13).as_pointer()
         builder.call(builder.inttoptr(arguments[0], function), arguments[1:])
         return context.get_dummy_value()
@@ -206,4 +206,4 @@ def _call(typing, tile, rows, width, a, a_row, a_k, runs, depth, offsets, b, ini
     return types.void(*[types.intp] * 14), codegen
 
 
-call = twin if config.DISABLE_JIT else _call
+call: Any = twin if JIT_OFF else _call

@@ -9,9 +9,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
+from numba.core import config
 from numba.core.cgutils import get_or_insert_function
 from numba.core.registry import cpu_target
 
+settings: Any = config
+JIT_OFF = bool(settings.DISABLE_JIT)  # then NumPy twins stand in for vector code
 I32, I64 = ir.IntType(32), ir.IntType(64)
 
 
@@ -124,6 +127,6 @@ def _masked(builder: ir.IRBuilder, operation: str, vector: Any, signature: ir.Fu
 def view(start: int, shape: tuple[int, int], strides: tuple[int, int], itemsize: int) -> Any:
     """The elements at an address, for the NumPy twins of vector code; strides count elements."""
     span = 1 + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
-    buffer = (ctypes.c_byte * (span * itemsize)).from_address(start)
+    buffer: Any = (ctypes.c_byte * int(span * itemsize)).from_address(int(start))
     flat = np.frombuffer(buffer, np.float32 if itemsize == 4 else np.float64)
     return np.lib.stride_tricks.as_strided(flat, shape, [stride * itemsize for stride in strides])

@@ -98,6 +98,4 @@ def units(first, last, tile, x, dy, window, sizes, table, sink, none, totals, of
 def parallel_units(workers, tile, x, dy, window, sizes, table, sink, none, totals, offsets, scratch):
     for worker in prange(workers):
         first, last = share(np.int64(worker), workers, table.shape[0])
-        units(
-            first, last, tile, x, dy, window, sizes, table, sink, none, totals, offsets[worker], scratch[worker]
-        )
+        units(first, last, tile, x, dy, window, sizes, table, sink, none, totals, offsets[worker], scratch[worker])

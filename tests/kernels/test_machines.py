@@ -1,0 +1,70 @@
+"""The same bits from other instruction sets, without the JIT, and from the cache of another process."""
+
+import os
+import subprocess
+import sys
+
+import llvmlite.binding
+
+PROGRAM = """
+import hashlib
+from dlcli.kernels.vectors import MACHINE
+from tests.kernels.test_products import all_products
+digest = hashlib.sha256()
+for part in all_products(2).values():
+    for array in part:
+        digest.update(array)
+print(MACHINE.rows, digest.hexdigest())
+"""
+COUNT_HITS = """
+from dlcli.kernels import conv2d, correlation, dense, tile, weight_correlation
+kernels = (dense._blocks, correlation.bands, correlation.pack_weights, weight_correlation.units)
+print(tile._compiled(4).cache_hits, [sum(kernel.stats.cache_misses.values()) for kernel in kernels])
+"""
+FALLBACK = """
+import numpy as np
+from dlcli.kernels.vectors import MACHINE
+from tests.kernels.test_products import check_convolution
+check_convolution(np.float32, (2, 9, 8, 20), (3, 3), 18, (1, 1, 1, 1, 1, 1, 1), 0, 1)
+assert not MACHINE.fused
+print(MACHINE.rows, "sound")
+"""
+AVX2 = "+avx,+avx2,+fma,+sse,+sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+bmi,+bmi2,+popcnt,+f16c,+lzcnt,+movbe"
+
+
+def run(program, **environment):
+    found = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"NUMBA_NUM_THREADS": "1"} | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return found.stdout.split(maxsplit=1)
+
+
+def fused_machines():
+    """Settings that make Numba compile for each of this processor's instruction sets with fused multiply-add."""
+    machines = {"host": {}, "no JIT": {"NUMBA_DISABLE_JIT": "1"}}
+    if llvmlite.binding.get_host_cpu_features().get("avx2"):
+        machines["AVX2"] = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": AVX2}
+    return machines
+
+
+def test_instruction_sets_agree_bit_for_bit():
+    results = {name: run(PROGRAM, **environment) for name, environment in fused_machines().items()}
+    assert len({digest for _, digest in results.values()}) == 1
+    if "AVX2" in results:
+        assert results["AVX2"][0] == "6"
+
+
+def test_the_next_process_compiles_nothing():
+    run(PROGRAM)
+    hits, misses = run(PROGRAM + COUNT_HITS)[1].splitlines()[1].split(maxsplit=1)
+    assert hits == "1"
+    assert set(misses) <= set("[0, ]")
+
+
+def test_the_fallback_without_fused_multiply_add_is_sound():
+    if llvmlite.binding.get_process_triple().startswith("x86_64"):
+        assert run(FALLBACK, NUMBA_CPU_NAME="x86-64", NUMBA_CPU_FEATURES="+sse,+sse2") == ["6", "sound\n"]

@@ -1,0 +1,150 @@
+"""Dense and convolution products against naive loops, over randomised shapes and geometries."""
+
+import numba
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dlcli.kernels import conv2d, dense
+from dlcli.kernels.activation import LINEAR, RELU
+from dlcli.kernels.sink import ADD, STORE, UPDATE
+from tests.kernels import naive
+from tests.kernels.naive import agree
+
+CONSTANTS = (0.1, 0.9, 0.01)
+dtypes = st.sampled_from([np.float32, np.float64])
+
+
+def random(seed, dtype, *shapes):
+    rng = np.random.default_rng(seed)
+    return [rng.uniform(-0.5, 0.5, shape).astype(dtype) for shape in shapes]
+
+
+def check_sinks(gradient, expected, w, v):
+    """``gradient(kind, target, velocity, constants)`` through all three sinks."""
+    constants = np.array(CONSTANTS, w.dtype)
+    stored = np.full_like(w, np.nan)
+    gradient(STORE, stored, stored, constants)
+    agree(stored, expected)
+    added = w.copy()
+    gradient(ADD, added, added, constants)
+    agree(added, expected + w)
+    updated, velocity = w.copy(), v.copy()
+    gradient(UPDATE, updated, velocity, constants)
+    rate, momentum, decay = constants
+    change = momentum * v - rate * (stored + decay * w)
+    np.testing.assert_array_equal(velocity, change)
+    np.testing.assert_array_equal(updated, w + change)
+
+
+@settings(max_examples=40, deadline=None)
+@given(dtypes, st.integers(1, 150), st.integers(1, 600), st.integers(1, 150), st.integers(0, 99))
+def test_dense_products(dtype, rows, inputs, units, seed):
+    x, w, v, b, c, d = random(
+        seed, dtype, (rows, inputs), (inputs, units), (inputs, units), units, inputs, (rows, units)
+    )
+    wide_x, wide_w, wide_d = (array.astype(np.float64) for array in (x, w, d))
+    y, dx = np.empty_like(d), np.empty_like(x)
+    dense.forward(x, w, b, RELU, y)
+    agree(y, np.maximum(wide_x @ wide_w + b, 0))
+    dense.forward_transposed(d, w, c, LINEAR, dx)
+    agree(dx, wide_d @ wide_w.T + c)
+    dense.input_gradient(d, w, dx)
+    agree(dx, wide_d @ wide_w.T)
+    check_sinks(lambda *sink: dense.weight_gradient(x, d, *sink), wide_x.T @ wide_d, w, v)
+    check_sinks(lambda *sink: dense.column_sums(d, *sink), wide_d.sum(0), b, v[0])
+
+
+def check_convolution(dtype, shape, kernel, filters, geometry, trailing, seed):
+    stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, groups = geometry
+    images, height, width, channels = shape
+    out_height = (height + 2 * pad_h + trailing - (kernel[0] - 1) * dilation_h - 1) // stride_h + 1
+    out_width = (width + 2 * pad_w + trailing - (kernel[1] - 1) * dilation_w - 1) // stride_w + 1
+    if out_height < 1 or out_width < 1:
+        return
+    weights = (*kernel, channels // groups, filters)
+    x, w, v, b, d = random(seed, dtype, shape, weights, weights, filters, (images, out_height, out_width, filters))
+    y, dx, dw = naive.correlation(*(array.astype(np.float64) for array in (x, w, d)), geometry)
+    found, found_dx = np.full_like(d, np.nan), np.full_like(x, np.nan)
+    conv2d.forward(x, w, b, geometry, RELU, found)
+    agree(found, np.maximum(y + b, 0))
+    conv2d.input_gradient(d, w, geometry, found_dx)
+    agree(found_dx, dx)
+    check_sinks(lambda *sink: conv2d.weight_gradient(x, d, geometry, *sink), dw, w, v)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.data())
+def test_convolution_products(data):
+    def draw(low, high):
+        return data.draw(st.integers(low, high))
+
+    groups, kernel = draw(1, 3), (draw(1, 4), draw(1, 4))
+    geometry = (draw(1, 3), draw(1, 3), draw(0, kernel[0] - 1), draw(0, kernel[1] - 1), draw(1, 2), draw(1, 2), groups)
+    shape = (draw(1, 4), draw(1, 18), draw(1, 18), groups * draw(1, 20))
+    check_convolution(data.draw(dtypes), shape, kernel, groups * draw(1, 40), geometry, draw(0, 1), draw(0, 99))
+
+
+@pytest.mark.parametrize(
+    ("shape", "kernel", "filters", "geometry"),
+    [
+        ((3, 28, 28, 1), (5, 5), 20, (1, 1, 0, 0, 1, 1, 1)),  # LeNet: in place, runs of 5
+        ((3, 12, 12, 20), (5, 5), 50, (1, 1, 0, 0, 1, 1, 1)),  # its gradient is cut at the padding
+        ((2, 32, 32, 3), (5, 5), 32, (1, 1, 2, 2, 1, 1, 1)),  # few channels, with padding
+        ((3, 8, 8, 32), (5, 5), 64, (1, 1, 2, 2, 1, 1, 1)),  # narrow: cut into kernel columns
+        ((2, 39, 39, 3), (11, 11), 96, (4, 4, 0, 0, 1, 1, 1)),  # AlexNet's first
+        ((2, 9, 9, 16), (3, 3), 32, (1, 1, 1, 1, 1, 1, 2)),  # groups
+        ((1, 6, 6, 500), (3, 3), 40, (1, 1, 1, 1, 1, 1, 1)),  # the sum in chunks
+        ((1, 40, 70, 24), (3, 3), 33, (2, 1, 1, 1, 1, 1, 1)),  # several bands to an image
+        ((20, 3, 3, 7), (1, 1), 5, (1, 1, 0, 0, 1, 1, 1)),  # dense over positions
+        ((3, 7, 7, 7), (1, 1), 5, (2, 2, 0, 0, 1, 1, 1)),  # phases without a tap
+        ((2, 2, 2, 20), (5, 5), 12, (1, 1, 2, 2, 1, 1, 1)),  # taps that never meet the image
+        ((2, 5, 1, 16), (3, 3), 70, (1, 1, 1, 1, 1, 1, 1)),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_convolution_of_every_kind(dtype, shape, kernel, filters, geometry):
+    check_convolution(dtype, shape, kernel, filters, geometry, 0, 3)
+
+
+def all_products(images):
+    """Every product at a size that takes the threads, for the first ``images`` of twelve."""
+    x, w, b, d = (
+        random(1, np.float32, (12, 14, 13, 24))[0][:images], *random(2, np.float32, (3, 3, 24, 40), 40),
+        random(3, np.float32, (12, 14, 13, 40))[0][:images],
+    )  # fmt: skip
+    geometry = (1, 1, 1, 1, 1, 1, 1)
+    y, dx, dw = np.empty_like(d), np.empty_like(x), np.empty_like(w)
+    conv2d.forward(x, w, b, geometry, RELU, y)
+    conv2d.input_gradient(d, w, geometry, dx)
+    conv2d.weight_gradient(x, d, geometry, STORE, dw, dw, b)
+    rows, matrix = x.reshape(images, -1), random(4, np.float32, (14 * 13 * 24, 50))[0]
+    flat_y, flat_dx, flat_dw = np.empty((images, 50), np.float32), np.empty_like(rows), np.empty_like(matrix)
+    sums = np.empty(40, np.float32)
+    dense.forward(rows, matrix, np.ones(50, np.float32), RELU, flat_y)
+    dense.input_gradient(flat_y, matrix, flat_dx)
+    dense.weight_gradient(rows, flat_y, STORE, flat_dw, flat_dw, b)
+    dense.column_sums(d.reshape(-1, 40), STORE, sums, sums, b)
+    return {"per sample": (y, dx, flat_y, flat_dx), "per batch": (dw, flat_dw, sums)}
+
+
+@pytest.fixture
+def threads():
+    yield numba.set_num_threads
+    numba.set_num_threads(1)
+
+
+def test_threads_change_no_bit(threads):
+    results = []
+    for count in (1, 2, 3):
+        threads(count)
+        products = all_products(12)
+        results.append([array.tobytes() for part in products.values() for array in part])
+    assert results[0] == results[1] == results[2]
+
+
+def test_a_sample_does_not_depend_on_its_batch(threads):
+    threads(2)
+    for whole, part in zip(all_products(12)["per sample"], all_products(5)["per sample"], strict=True):
+        np.testing.assert_array_equal(whole[:5], part)
