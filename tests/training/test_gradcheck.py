@@ -160,3 +160,13 @@ def test_a_wrong_slope_fails(monkeypatch):
         lambda code, *arrays: backward(codes["tanh"] if code == activation_kernels.TANH else code, *arrays),
     )
     assert {"dense_1/weights", "dense_1/bias"} <= failed(check_mlp())
+
+
+def test_ties_of_maxima_are_kinks():
+    """A blank image: every window of the pooling layer ties, and central differences would agree on a mean slope."""
+    layers = [{"type": "max_pool2d", "size": 2}, {"type": "dense", "units": 3}]
+    graph = Graph.build(map(layer_of, layers), (4, 4, 1))
+    *_, found = gradcheck(graph, SoftmaxCrossEntropy(), np.zeros((4, 4, 4, 1)), CLASSES, seed=0)
+    assert found.name == "input"
+    assert found.kinks > 0
+    assert found.passed
