@@ -151,7 +151,7 @@ def test_inputs_of_any_kind_give_the_same_results_and_stay_as_they_are():
 
 
 def test_the_steady_state_allocates_nothing_that_grows_with_the_batch():
-    samples = 512
+    samples = 4096
     net = network()
     velocities = {name: np.zeros_like(array) for name, array in net.parameters.items()}
     constants = np.array([0.01, 0.9, 0], np.float32)

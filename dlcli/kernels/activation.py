@@ -73,13 +73,15 @@ def slope_row(function, y, d):
 
 @njit(cache=True)
 def _forward(function, x, y):
-    y[:] = x
+    for i in range(x.size):  # y[:] = x would go by a copy where y is x
+        y[i] = x[i]
     activate_row(function, y)
 
 
 @njit(cache=True)
 def _backward(function, y, dy, dx):
-    dx[:] = dy
+    for i in range(dy.size):
+        dx[i] = dy[i]
     slope_row(function, y, dx)
 
 

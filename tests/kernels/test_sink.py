@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from dlcli.kernels.conv2d import weight_gradient as conv2d_weight_gradient
+from dlcli.kernels.dense import column_sums
 from dlcli.kernels.dense import weight_gradient as dense_weight_gradient
-from dlcli.kernels.sink import ADD, STORE, UPDATE, column_sums, settle, sum_of_squares, update
+from dlcli.kernels.sink import ADD, STORE, UPDATE, settle, sum_of_squares, update
 from tests.layers.case import spread
 
 RATE, MOMENTUM, DECAY = 0.3, 0.9, 0.05
