@@ -7,7 +7,6 @@ A sink is four arguments: ``kind`` (see `dlcli.layers.base.Sink`), ``target``, `
 from typing import Any
 
 import numpy as np
-import numpy as np
 from llvmlite import ir
 from numba import njit, prange, types
 from numba.core.cgutils import for_range
