@@ -96,6 +96,8 @@ def build_graph(experiment: Experiment, data: Prepared) -> Graph:
     MisfitError: layers, loss, metrics or pretraining don't fit each other or the data; it names the config's key.
     """
     graph = Graph.build(experiment.network, data.sample_shape)
+    if not graph.parameters:
+        raise MisfitError(("network",), "found no layer with weights, expected at least one: there is nothing to train")
     targets = len(data.classes) if data.task == "classification" else prod(data.target_shape)
     try:
         experiment.loss.check(graph.output_shape, data.task, targets)

@@ -111,6 +111,7 @@ def test_it_stops_early_and_says_so(tmp_path):
             ("network", 0),
             r"layer conv2d_1 .*shape \[6\]",
         ),
+        ({"network": [{"type": "flatten"}]}, ("network",), "found no layer with weights"),
         ({"data__validation": 0, "training__best": "validation_loss"}, ("training", "best"), "nothing is held out"),
         (
             {"data__validation": 0, "training__stop_early": {}},

@@ -75,7 +75,7 @@ def _check(
         return Checked(name, len(places), 0, math.inf)
     checked = [_error(flat, place, gradient, value) for place in places]
     errors = [error for error in checked if error is not None]
-    return Checked(name, len(errors), len(places) - len(errors), max(errors, default=0.0))
+    return Checked(name, len(errors), len(places) - len(errors), float(np.max(errors, initial=0.0)))
 
 
 def _error(flat: Array, place: int, gradient: Array, value: Callable[[], float]) -> float | None:

@@ -136,6 +136,17 @@ def test_a_gradient_of_zero_or_nan_is_no_kink(monkeypatch, value: float):
     assert failed(check_convnet()) == {"conv2d_1/weights"}
 
 
+def test_a_loss_of_nan_fails(monkeypatch):
+    evaluate = MeanSquaredError.evaluate
+
+    def undefined(loss, outputs, targets, per_sample, gradient=None):
+        evaluate(loss, outputs, targets, per_sample, gradient)
+        per_sample[:] = np.nan
+
+    monkeypatch.setattr(MeanSquaredError, "evaluate", undefined)
+    assert failed(check_autoencoder()) == {"code/weights", "code/bias", "mirror/bias", "input"}
+
+
 def test_a_wrong_input_gradient_fails_all_that_lies_before(monkeypatch):
     breaking(monkeypatch, "max_pool2d", lambda arrays: scale(arrays.d_inputs[0], 0.5))
     assert failed(check_convnet()) == {"conv2d_1/weights", "conv2d_1/bias", "input"}
