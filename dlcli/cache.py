@@ -81,14 +81,14 @@ def _survive_damage() -> None:
     class Tolerant(caching.IndexDataCacheFile):
         def load(self, key: object) -> object:
             try:
-                return super().load(key)  # type: ignore[no-untyped-call]
+                return super().load(key)
             except Exception:  # unpickling damaged bytes raises nearly anything
                 with contextlib.suppress(OSError):
-                    self.flush()  # type: ignore[no-untyped-call]
+                    self.flush()
                 return None
 
         def save(self, key: object, data: object) -> None:
             with contextlib.suppress(OSError):
-                super().save(key, data)  # type: ignore[no-untyped-call]
+                super().save(key, data)
 
-    caching.IndexDataCacheFile = Tolerant  # type: ignore[misc]
+    caching.IndexDataCacheFile = Tolerant

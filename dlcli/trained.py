@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
 from dlcli.config.experiment import Experiment
 from dlcli.data.options import Split
@@ -61,7 +60,9 @@ def open_run(run: Path, which: str | None = None) -> Trained:
         graph = Graph.build(experiment.network, sample_shape)
         statistics = _statistics(checkpoint, path)
         check_statistics(experiment.data.transform, raw_shape, statistics)
-    except (ValidationError, KeyError, TypeError, MisfitError, DataError) as error:
+        if task != "regression":
+            experiment.loss.check(graph.output_shape, "classification", len(classes))
+    except (ValueError, KeyError, TypeError, MisfitError, DataError) as error:
         raise CheckpointError(f"{path}: its record is not one of this version of dlcli: {error}") from error
     # The file's own arrays are used: however large a network the record claims, no more memory is taken.
     parameters = {

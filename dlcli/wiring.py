@@ -67,21 +67,22 @@ def run(
         network = build_network(experiment, data)
         plans = plan(experiment, data, network)
         finished = [] if init is None else _start_from(init, data, network)
-        keep = experiment.output.keep
-        with RunDirectory(directory, resume=resume, overwrite=overwrite, keep=keep) as run_directory:
+        output = experiment.output
+        with RunDirectory(directory, resume=resume, overwrite=overwrite, keep=output.keep) as run_directory:
             reporter = Logged(reporter, run_directory)
             session = Session(run_directory, network.parameters, _constants(data), _record(experiment, data))
             session.progress.finished = finished
             if resume:
                 _resume(session, experiment, data, reporter)
             run_directory.write_config(dump(experiment))
-            ended = "epochs"
             for step in plans:
                 if step.name == SUPERVISED and stages == "pretrain":
                     break
                 if step.name not in session.progress.finished:
-                    ended = _train_stage(step.build(), session, reporter, requests, experiment)
-            return _summary(experiment, data, network, session, reporter, ended, stages) | {
+                    stage = step.build()
+                    session.begin(stage.name, stage.objective)
+                    Loop(stage, session.progress, session, reporter, requests, output.checkpoint_every).run()
+            return _summary(experiment, data, network, session, reporter, stages) | {
                 "run": str(directory),
                 "seconds": round(time.monotonic() - began, 3),
             }
@@ -95,6 +96,8 @@ def build_graph(experiment: Experiment, data: Prepared) -> Graph:
     MisfitError: layers, loss, metrics or pretraining don't fit each other or the data; it names the config's key.
     """
     graph = Graph.build(experiment.network, data.sample_shape)
+    if not graph.parameters:
+        raise MisfitError(("network",), "found no layer with weights, expected at least one: there is nothing to train")
     targets = len(data.classes) if data.task == "classification" else prod(data.target_shape)
     try:
         experiment.loss.check(graph.output_shape, data.task, targets)
@@ -176,25 +179,19 @@ def best_metric(experiment: Experiment, data: Prepared) -> Metric | None:
     return "validation_error" if data.task == "classification" else "validation_loss"
 
 
-def _train_stage(stage: Stage, session: Session, reporter: Reporter, requests: Requests, experiment: Experiment) -> str:
-    session.begin(stage.name, stage.objective)
-    loop = Loop(stage, session.progress, session, reporter, requests, experiment.output.checkpoint_every)
-    return loop.run()
-
-
 def _summary(
     experiment: Experiment,
     data: Prepared,
     network: Network,
     session: Session,
     reporter: Reporter,
-    ended: str,
     stages: str,
 ) -> dict[str, Any]:
     """The result of the run, with the test metrics of its best checkpoint (of its last, if none is best)."""
-    history = session.progress.history
+    history, training = session.progress.history, experiment.training
     last = history[-1] if history else {}
-    summary: dict[str, Any] = {"epochs": len(history), "stopped_by": ended} | {
+    early = stages == "all" and len(history) < training.epochs and stops_early(training.stop_early, history)
+    summary: dict[str, Any] = {"epochs": len(history), "stopped_by": "stop_early" if early else "epochs"} | {
         key: last.get(key) for key in ("train_loss", "train_error", "validation_error")
     }
     summary |= {"test_error": None, "test_loss": None}
@@ -262,7 +259,7 @@ def _differences(before: Any, now: Any, path: str = "") -> list[str]:
     if path.startswith(MAY_CHANGE):
         return []
     if isinstance(before, dict) and isinstance(now, dict):
-        keys = [*before, *(key for key in now if key not in before)]
+        keys = [*now, *(key for key in before if key not in now)]
         return [d for k in keys for d in _differences(before.get(k), now.get(k), f"{path}.{k}".lstrip("."))]
     if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
         pairs = enumerate(zip(before, now, strict=True))
@@ -272,19 +269,22 @@ def _differences(before: Any, now: Any, path: str = "") -> list[str]:
 
 def _check_metrics(experiment: Experiment, data: Prepared) -> None:
     """A metric that a decision rests on must exist."""
-    training = experiment.training
+    training, pretrain = experiment.training, experiment.pretrain
     wanted: dict[tuple[str, ...], Metric | None] = {("training", "best"): training.best}
     if training.stop_early is not None:
         wanted["training", "stop_early", "metric"] = training.stop_early.metric
+    for name, schedule in experiment.optimiser.schedules().items():
+        wanted["optimiser", name] = schedule.needs()
+    for name, schedule in pretrain.optimiser.schedules().items() if pretrain else ():
+        wanted["pretrain", "optimiser", name] = schedule.needs()
     for path, metric in wanted.items():
         if metric is None:
             continue
         if metric.startswith("validation") and data.validation is None:
-            raise MisfitError(
-                path, f"found {metric}, but nothing is held out; expected data.validation, or a train metric"
-            )
-        if metric.endswith("error") and data.task == "regression":
-            raise MisfitError(path, f"found {metric}, but a regression has no error rate; expected a loss")
+            message = f"found {metric}, but nothing is held out; expected data.validation, or a train metric"
+            raise MisfitError(path, message)
+        if metric.endswith("error") and (data.task == "regression" or path[0] == "pretrain"):
+            raise MisfitError(path, f"found {metric}, but there are no classes to mistake; expected a loss")
 
 
 def _check_memory(graph: Graph, batch_size: int) -> None:

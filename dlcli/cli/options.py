@@ -35,7 +35,7 @@ def _use_threads(ctx: click.Context, parameter: click.Parameter, threads: int | 
     if "numba" in sys.modules:
         import numba
 
-        most: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]  # set at run time
+        most: int = numba.config.NUMBA_NUM_THREADS
         numba.set_num_threads(min(threads, most))
     else:
         os.environ["NUMBA_NUM_THREADS"] = str(threads)

@@ -102,9 +102,7 @@ def _union(form: Form, node: Node, keys: Keys, errors: Sequence[_Error]) -> Iter
         if within:
             yield from _walk(fitting[0], node, keys, within)
             return
-    literal = [e for e in errors if e.details["type"] == "literal_error"]
-    custom = [e for e in errors if e.custom()]
-    yield _value(form, node, keys, (custom + literal + list(errors))[0])
+    yield _value(form, node, keys, min(errors, key=lambda e: e.details["type"] != "literal_error"))  # it suggests
 
 
 def _fits(bare: Form, node: Node) -> bool:

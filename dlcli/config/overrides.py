@@ -46,7 +46,7 @@ def _put(form: Form, node: Node, before: tuple[str, ...], keys: list[str], value
         message = f"found {node.written} on {node.at.file}:{node.at.line}, which has no keys of its own"
         raise ConfigError([at.mistake(here, message)])
     spelt, found = entry(options_of(form, node), node, key) or (key, Entry(at, Node(at, None, "nothing")))
-    new = Entry(at if not rest else found.at, _put(child(form, node, key), found.node, here, rest, value))
+    new = Entry(found.at, _put(child(form, node, key), found.node, here, rest, value))
     return mapping(node.at, node.value | {spelt: new})
 
 

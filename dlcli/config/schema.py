@@ -15,12 +15,14 @@ def schema() -> dict[str, Any]:
 
     It is a little wider than the reader, to which bounds inside a Pair and what names refer to are left.
     """
-    result = Experiment.model_json_schema(schema_generator=_Generator)
+    result = Experiment.model_json_schema(schema_generator=Generator)
     _inherit(result["$defs"])
-    return {"$schema": _Generator.schema_dialect, "title": "dlcli config", **result}
+    return {"$schema": Generator.schema_dialect, "title": "dlcli config", **result}
 
 
-class _Generator(GenerateJsonSchema):
+class Generator(GenerateJsonSchema):
+    """Writes the schema of any options or family; `schema` is that of a whole config."""
+
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False  # it would only repeat the key
 

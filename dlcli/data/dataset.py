@@ -2,14 +2,11 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from dlcli.errors import DataError
-from dlcli.layers.base import Array, Shape
-
-Task = Literal["classification", "regression"]
+from dlcli.layers.base import Array, Shape, Task
 
 MAX_CLASSES = 1 << 20  # where the number of classes is not given; more are no class indices
 PIECE = 1 << 22  # elements looked at in one go

@@ -7,11 +7,11 @@ import numpy as np
 
 from dlcli.data.base import Transform
 from dlcli.data.batches import Batch, BatchSource, order, shapes
-from dlcli.data.dataset import Samples, Task
+from dlcli.data.dataset import Samples
 from dlcli.data.options import DataOptions
 from dlcli.data.split import validation_rows
 from dlcli.errors import DataError
-from dlcli.layers.base import Array, Shape
+from dlcli.layers.base import Array, Shape, Task
 
 FIT_BYTES = 8 << 20  # float32 samples that a transform sees at a time when it is fitted
 

@@ -125,7 +125,7 @@ def slope_row(function, y, d):
 
 @njit(cache=True)
 def _forward(code, function, x, y, first, last):
-    for i in range(first, last):  # not a slice: Numba compiles seconds of error messages into those
+    for i in range(first, last):  # a slice's would go by a copy where y is x, and takes seconds to compile
         y[i] = x[i]
     activate(code, function, y.ctypes.data + first * y.itemsize, last - first)
 

@@ -6,6 +6,7 @@ A sink is four arguments: ``kind`` (see `dlcli.layers.base.Sink`), ``target``, `
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import njit, prange, types
 from numba.core.cgutils import for_range
@@ -91,5 +92,6 @@ def sum_of_squares(x):
     """Σ x² of a 1-D array, in float64, in order."""
     total = 0.0
     for i in range(x.size):
-        total += float(x[i]) * float(x[i])
+        value = np.float64(x[i])  # float() of a float32 leaves it one here
+        total += value * value
     return total

@@ -19,6 +19,7 @@ from dlcli.options import Family, Listed, NonNegative, Options
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
 
+Task = Literal["classification", "regression"]  # what a network is for
 Activation = Literal["linear", "sigmoid", "tanh", "scaled_tanh", "relu", "softplus"]
 
 
@@ -138,7 +139,8 @@ class Layer(Family):
     def backward(self, arrays: Arrays) -> None:
         """From ``d_output``, write the ``d_inputs`` that are wanted, then send parameter gradients to their sinks.
 
-        It follows a forward pass in training. In this order, since a sink may change the parameter on which an input's gradient depends.
+        It follows a forward pass in training. In this order, since a sink may change the parameter on which an
+        input's gradient depends.
         """
 
     def penalty(self, arrays: Arrays) -> float:

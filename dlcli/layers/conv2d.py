@@ -71,7 +71,7 @@ class Conv2d(Weighted):
         channels = one_input(inputs, rank=3)[2] // self.groups
         return prod(self.output_shape(inputs)) * prod(self.kernel_size) * channels
 
-    def _geometry(self, arrays: Arrays) -> tuple[int, ...]:
+    def _geometry(self, arrays: Arrays) -> kernels.Geometry:
         rows, columns = self._windows([arrays.inputs[0].shape[1:]])
         return (*self.stride, rows[1], columns[1], *self.dilation, self.groups)
 

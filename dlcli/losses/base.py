@@ -6,14 +6,12 @@ sample, so that means over a data set do not depend on how it was cut into batch
 
 from abc import abstractmethod
 from math import prod
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 
-from dlcli.layers.base import Array, Shape
+from dlcli.layers.base import Array, Shape, Task
 from dlcli.options import Family
-
-Task = Literal["classification", "regression"]
 
 
 class Loss(Family):

@@ -6,8 +6,8 @@ from typing import Literal
 import numpy as np
 
 from dlcli.kernels import losses as kernels
-from dlcli.layers.base import Array, Shape
-from dlcli.losses.base import Loss, Task, rows, rows_or_none
+from dlcli.layers.base import Array, Shape, Task
+from dlcli.losses.base import Loss, rows, rows_or_none
 
 
 class SigmoidCrossEntropy(Loss):

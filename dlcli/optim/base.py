@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from typing import ClassVar
 
 from dlcli.layers.base import Array, ParameterSpec, Sink
-from dlcli.optim.schedules.base import Clock
+from dlcli.optim.schedules.base import Clock, Schedule
 from dlcli.options import Family
 
 
@@ -39,6 +39,10 @@ class Optimiser(Family):
 
     package: ClassVar[str] = "dlcli.optim"
     default_type: ClassVar[str | None] = "sgd"
+
+    def schedules(self) -> dict[str, Schedule]:
+        """The schedules in use, by the name of their option."""
+        return {}
 
     @abstractmethod
     def updater(

@@ -1,5 +1,6 @@
 """Stochastic gradient descent with momentum and weight decay: eq. (4) of the survey, to the letter."""
 
+import math
 from collections.abc import Collection, Mapping
 from typing import Annotated, Literal
 
@@ -36,9 +37,29 @@ class Sgd(Optimiser):
     @field_validator("momentum")
     @classmethod
     def _starts_somewhere(cls, momentum: float | Schedule) -> float | Schedule:
-        if isinstance(momentum, Schedule) and momentum.initial is None:
-            raise ValueError("a schedule of the momentum needs `initial`, the value that it starts from")
+        if isinstance(momentum, Schedule) and (momentum.initial is None or momentum.initial >= 1):
+            raise ValueError("a schedule of the momentum needs `initial`, the value below 1 that it starts from")
         return momentum
+
+    @field_validator("schedule")
+    @classmethod
+    def _multiplies(cls, schedule: Schedule) -> Schedule:
+        if schedule.initial is not None:
+            raise ValueError("`initial` belongs to a schedule in place of a number; here it is `learning_rate`")
+        return schedule
+
+    def schedules(self) -> dict[str, Schedule]:
+        momentum = {"momentum": self.momentum} if isinstance(self.momentum, Schedule) else {}
+        return {"schedule": self.schedule, **momentum}
+
+    @field_validator("schedule")
+    @classmethod
+    def _has_one_base(cls, schedule: Schedule) -> Schedule:
+        if schedule.initial is not None:
+            raise ValueError(
+                f"found initial {schedule.initial:g}; expected none, since `learning_rate` is the base value"
+            )
+        return schedule
 
     def updater(
         self, parameters: Mapping[str, Array], specs: Mapping[str, ParameterSpec], stored: Collection[str] = ()
@@ -103,7 +124,7 @@ class SgdUpdater(Updater):
 
     def _clip(self, limit: float) -> None:
         norm = gradient_norm(self.gradients)
-        if norm > limit:
+        if limit < norm < math.inf:  # an infinite gradient is to be met as divergence
             for gradient in self.gradients.values():
                 gradient *= gradient.dtype.type(limit / norm)
 

@@ -22,7 +22,7 @@ def nodes_to_pretrain(options: PretrainOptions, graph: Graph) -> list[Node]:
 
     Raises
     ------
-    MisfitError: a named layer is missing, is the output layer, is out of order, or does not suit the method.
+    MisfitError: a named layer is the output layer, is out of order, or does not suit the method.
     """
     if options.layers is None:
         return [node for node in graph.nodes[:-1] if _suits(options, node)]
@@ -30,8 +30,6 @@ def nodes_to_pretrain(options: PretrainOptions, graph: Graph) -> list[Node]:
     chosen: list[Node] = []
     for position, name in enumerate(options.layers):
         path = ("pretrain", "layers", position)
-        if name not in places:
-            raise MisfitError(path, f"found {name!r}, expected a layer of the network: {', '.join(places)}")
         if places[name] == len(graph.nodes) - 1:
             raise MisfitError(path, f"{name} is the output layer, which starts at random (survey, section 3.2)")
         if chosen and places[name] <= places[chosen[-1].name]:

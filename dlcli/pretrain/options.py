@@ -1,33 +1,12 @@
-"""Options of layer-wise pretraining, and the idea of a method."""
+"""Options of layer-wise pretraining."""
 
-from abc import abstractmethod
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from pydantic import Field
 
-from dlcli.graph import Node
-from dlcli.layers.base import Array
-from dlcli.network import Network
 from dlcli.optim.base import Optimiser
-from dlcli.options import Also, Count, Family, Listed, Options
-from dlcli.training.objective import Objective
-
-
-class Method(Family):
-    """How one layer is pretrained."""
-
-    package: ClassVar[str] = "dlcli.pretrain.methods"
-
-    def check(self, node: Node) -> None:
-        """Raise ValueError where the method cannot pretrain this layer."""
-
-    @abstractmethod
-    def objective(self, node: Node, network: Network, inputs: Array, optimiser: Optimiser) -> Objective:
-        """What makes ``node``'s parameters, which are ``network``'s own arrays, represent its inputs.
-
-        ``inputs`` (N, …) float32 are the training samples as the layers below pass them; the batches have them as
-        targets too.
-        """
+from dlcli.options import Also, Count, Listed, Options
+from dlcli.pretrain.base import Method
 
 
 class PretrainOptions(Options):

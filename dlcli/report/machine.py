@@ -83,7 +83,7 @@ def _kernels(report: Report) -> None:
         report.warnings.append(f"{threads} threads share {available} cores; --threads {available} is faster")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     report.facts["memory"] = size(memory)
-    if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]  # set at run time
+    if numba.config.DISABLE_JIT:
         report.warnings.append("NUMBA_DISABLE_JIT is set: kernels run as plain Python, very slowly")
     _cache(report)
     from dlcli.kernels.activation import CODES, forward

@@ -10,7 +10,7 @@ Row = dict[str, Any]  # one object of metrics.jsonl
 PRETRAIN = "pretrain/"
 SPLITS = ("train", "validation", "test")
 DIAGNOSTICS = {"gradient norm": "gradient_norm/", "weight norm": "weight_norm/", "activity": "activity/"}
-LOGARITHMIC = ("pretraining loss", "gradient norm", "weight norm")
+LOGARITHMIC = ("gradient norm", "weight norm")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dlcli.network import Network
 from dlcli.optim.base import Optimiser
 from dlcli.optim.schedules.base import Clock
 from dlcli.training.measure import measure, predicted_classes
-from dlcli.training.objective import Objective, StepResult
+from dlcli.training.objective import Objective, StepResult, bounded
 
 
 class Backpropagation(Objective):
@@ -83,7 +83,7 @@ class Backpropagation(Objective):
         for node in nodes:
             arrays = [self.network.parameters[node.source(name)] for name in node.parameters]
             arrays += [outputs[node.name]] if outputs else []
-            if not all(np.isfinite(array).all() for array in arrays):
+            if not all(map(bounded, arrays)):
                 return node.name
         return nodes[-1].name
 

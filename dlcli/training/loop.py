@@ -12,6 +12,7 @@ import numpy as np
 
 from dlcli.data.pipeline import order
 from dlcli.errors import Diverged
+from dlcli.training.objective import LARGEST, bounded
 from dlcli.training.options import Interval
 from dlcli.training.progress import Progress, Row, stops_early
 from dlcli.training.signals import Requests, Stopped
@@ -51,20 +52,15 @@ class Loop:
         self._reporter, self._requests, self._every = reporter, requests, every
         self._epoch_began, self._samples_timed = time.monotonic(), 0
 
-    def run(self) -> str:
-        """Train until done, and write a checkpoint; says by what it ended: ``epochs`` or ``stop_early``."""
+    def run(self) -> None:
+        """Train until done, and write a checkpoint."""
         stage, progress = self._stage, self._progress
         self._reporter.stage(stage.name, stage.epochs, stage.steps_per_epoch, len(stage.train))
-        ended = "epochs"
-        while len(progress.history) < stage.epochs:
-            if stops_early(stage.stop_early, progress.history):
-                ended = "stop_early"
-                break
+        while len(progress.history) < stage.epochs and not stops_early(stage.stop_early, progress.history):
             self._epoch()
         progress.finish()
         self._save()
         self._obey()
-        return ended
 
     def _epoch(self) -> None:
         """Finish the epoch under way: what is left of its steps, then its row."""
@@ -141,8 +137,8 @@ class Loop:
 
     def _save(self, *, best: bool = False) -> None:
         for name, tensor in self._stage.objective.tensors().items():
-            if not np.isfinite(tensor).all():
-                self._diverged(f"{name} is not finite")
+            if not bounded(tensor):
+                self._diverged(f"{name} holds values that are not finite, or beyond {LARGEST:.2g}")
         self._keeper.save(best=best)
 
     def _diverged(self, what: str) -> None:

@@ -10,6 +10,8 @@ from dlcli.data.pipeline import Batch, BatchSource
 from dlcli.layers.base import Array
 from dlcli.optim.schedules.base import Clock
 
+LARGEST = 2.0**63  # squares of larger numbers are soon infinite in float32; no training comes back from there
+
 
 @dataclass(frozen=True)
 class StepResult:
@@ -45,4 +47,9 @@ class Objective(ABC):
 
     @abstractmethod
     def first_bad_layer(self) -> str:
-        """Name of the first layer whose output or parameters are not finite, for the report of a divergence."""
+        """Name of the first layer whose output or parameters are not `bounded`, for the report of a divergence."""
+
+
+def bounded(array: Array) -> bool:
+    """Whether all numbers are finite and of a size that training can come back from."""
+    return array.size == 0 or bool(max(array.max(), -array.min()) < LARGEST)

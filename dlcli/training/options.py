@@ -28,7 +28,7 @@ class TrainingOptions(Options):
     """Stop when a metric no longer improves; null trains all epochs."""
     best: Metric | None = None
     """Metric (lowest wins) that chooses the best checkpoint; by default that of `stop_early`, else the
-    validation error, or the training loss where nothing is held out."""
+    validation error (the loss, for a regression). Where nothing is held out, none: the last counts."""
     diagnostics: bool = False
     """Log each layer's gradient norm, weight norm and activity, once per epoch."""
 

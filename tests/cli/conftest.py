@@ -56,5 +56,5 @@ def trained(tmp_path_factory):
 @pytest.fixture
 def environment():
     """Of a subprocess: this one's, without what changes dlcli's manners."""
-    changing = ("NO_COLOR", "DLCLI_DEBUG", "_DLCLI_COMPLETE")
+    changing = ("NO_COLOR", "DLCLI_DEBUG", "_DLCLI_COMPLETE", "PYTHONUNBUFFERED")
     return {name: value for name, value in os.environ.items() if name not in changing}

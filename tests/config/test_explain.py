@@ -40,6 +40,8 @@ class Home(Options):
     """One number or two."""
     padding: Literal["valid", "same"] | Pair = "valid"
     """A word, or numbers."""
+    fit: NonNegative | Literal["tight", "loose"] = 1.0
+    """A number, or a word."""
     room: Literal["kitchen", "attic"] = "attic"
     """A word."""
     rooms: Annotated[tuple[Literal["kitchen", "attic"], ...], Listed] = ()
@@ -88,6 +90,10 @@ PADDING = "`valid` or `same`, or a whole number of at least 1, or a list of 2 su
         ("padding: -1", f"10: padding: found `-1`, expected {PADDING}"),
         ("padding: [0, 1]", "11: padding.0: found `0`, expected a whole number of at least 1"),
         ("padding: {}", f"10: padding: found a mapping, expected {PADDING}"),
+        (
+            "fit: tigt",
+            "6: fit: found `tigt`, expected a number of at least 0, or `tight` or `loose` (did you mean `tight`?)",
+        ),
         ("room: Atic", "7: room: found `Atic`, expected `kitchen` or `attic` (did you mean `attic`?)"),
         ("room: kitchen", "7: room: the kitchen is being painted"),
         ("rooms: [attic, sky]", "16: rooms.1: found `sky`, expected `kitchen` or `attic`"),

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from dlcli.config.consistency import layer_names
 from dlcli.config.load import from_text, load
 from dlcli.errors import ConfigError
 from tests.config.conftest import GOOD
@@ -76,6 +77,7 @@ def test_pretraining_inherits_from_the_optimiser(loaded):
         ("sgd:\n  learning_rate: 0.1\n", "", ["optimiser", "pretrain.sgd.learning_rate"]),
         ("momentum: 0.5", "momentum: 2", ["pretrain.sgd.momentum"]),
         ("momentum: 0.5", "type: nag", ["pretrain.sgd.type"]),
+        ("0.1", "0.1\n  type: nag", ["sgd.type"]),
         ("momentum: 0.5", "ε: 1, epsilon: 2", ["pretrain.sgd.epsilon"]),
         (", sgd: {momentum: 0.5}", ", sgd: {ε: 1}, optimizer: {ε: 2}", ["pretrain.optimizer"]),
     ],
@@ -83,6 +85,16 @@ def test_pretraining_inherits_from_the_optimiser(loaded):
 def test_a_mistake_in_what_is_inherited_is_told_once(refused, old, new, keys):
     found = refused((GOOD + PRETRAIN).replace(old, new))
     assert [mistake.key for mistake in found] == keys
+
+
+def test_nothing_is_inherited_from_another_type(refused):
+    text = (GOOD + PRETRAIN).replace("0.1", "0.1\n  type: nag").replace("momentum", "type: sgd, momentum")
+    assert [mistake.key for mistake in refused(text)] == ["sgd.type", "pretrain.sgd.learning_rate"]
+
+
+def test_only_a_type_and_a_number_are_a_reserved_name(loaded):
+    text = GOOD.replace("output", "dense_out").replace("hidden1", "hidden_1")
+    assert layer_names(loaded(text).experiment.network) == ["hidden_1", "dense_2", "dense_out"]
 
 
 def test_located_mistakes_stand_where_the_file_has_the_value(loaded):

@@ -70,6 +70,7 @@ def test_seed_is_an_override(loaded, refused):
         ("training=!x {}", "--set:1:10: training: found the tag `!x`, expected none"),
         ("training=" + "[" * 1000, "--set:1:60: training: found more than 50 levels of nesting"),
         ("network.0.name=output", "c.yaml:8:25: network.2.name: found `output`, network.0 has this name already"),
+        ("name=a\0b", "--set:1:7: name: found the character U+0000"),
         ("epochs", "--set:1:1: found `epochs`, expected KEY=VALUE, such as"),
         ("=3", "--set:1:1: found `=3`, expected KEY=VALUE"),
         ("data..x=3", "--set:1:1: found `data..x=3`, expected KEY=VALUE"),

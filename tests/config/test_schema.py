@@ -4,12 +4,15 @@ import json
 from typing import Any
 
 import pytest
+from pydantic import create_model
 
 from dlcli.config.dump import dump
 from dlcli.config.load import from_text
 from dlcli.config.reader import read
-from dlcli.config.schema import schema
+from dlcli.config.schema import Generator, schema
+from dlcli.options import Options
 from tests.config.conftest import GOOD
+from tests.config.pets.base import Pet
 
 SCHEMA = json.loads(json.dumps(schema()))
 KINDS = {
@@ -103,6 +106,13 @@ REFUSED = {
 @pytest.mark.parametrize("text", REFUSED.values(), ids=REFUSED)
 def test_plain_mistakes_are_refused(text):
     assert not valid(plain(text), SCHEMA)
+
+
+def test_other_names_of_types_are_accepted():
+    pets = create_model("Home", __base__=Options, pet=(Pet, ...)).model_json_schema(schema_generator=Generator)
+    assert pets["properties"]["pet"]["oneOf"][-1] == {"enum": ["cat", "kitten"]}
+    assert pets["$defs"]["Cat"]["properties"]["type"] == {"enum": ["cat", "kitten"]}
+    assert ("required" in pets["$defs"]["Cat"], pets["$defs"]["Dog"]["required"]) == (False, ["type"])
 
 
 def test_it_says_which_draft_it_is_and_describes_every_option():

@@ -20,7 +20,7 @@ def test_panels_hold_what_there_is():
 
 
 def test_which_axes_are_logarithmic():
-    assert [panel.logarithmic for panel in panels(ROWS)] == [False, False, True, True]
+    assert [panel.logarithmic for panel in panels(ROWS)] == [False, False, False, True]
 
 
 def test_no_rows_no_panels():

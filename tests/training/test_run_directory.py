@@ -15,13 +15,7 @@ import pytest
 
 from dlcli.errors import CheckpointError, EnvironmentFailure, UsageError
 from dlcli.training.checkpoint import Checkpoint, load
-from dlcli.training.run_directory import (
-    RunDirectory,
-    find_checkpoint,
-    has_checkpoint,
-    load_latest,
-    read_rows,
-)
+from dlcli.training.run_directory import RunDirectory, find_checkpoint, has_checkpoint, load_latest, read_rows
 
 HOLDER = """
 import sys

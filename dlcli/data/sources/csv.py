@@ -6,11 +6,12 @@ import numpy as np
 from pydantic import Field
 
 from dlcli.data.base import Source
-from dlcli.data.dataset import Dataset, Samples, Task
+from dlcli.data.dataset import Dataset, Samples
 from dlcli.data.files import open_file
 from dlcli.data.formats.lines import arriving_lines
 from dlcli.data.formats.rows import HasHeader, RowReader, Rows, is_finite
 from dlcli.errors import DataError
+from dlcli.layers.base import Task
 
 
 class Table:

@@ -68,6 +68,10 @@ class Schedule(Family):
     def decay(self, clock: Clock) -> float:
         """The factor without the warm-up."""
 
+    def needs(self) -> Metric | None:
+        """The metric that the schedule looks at, if any."""
+        return None
+
     def time(self, clock: Clock) -> int:
         """Steps or epochs completed, as `unit` says."""
         return clock.step if self.unit == "step" else clock.epoch

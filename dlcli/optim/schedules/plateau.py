@@ -33,6 +33,9 @@ class Plateau(Schedule):
     lower_bound: Annotated[float, Field(ge=0, le=1)] = 0.0
     """The factor falls no lower than this."""
 
+    def needs(self) -> Metric:
+        return self.metric
+
     def decay(self, clock: Clock) -> float:
         best, waited, resting, plateaus = math.inf, 0, 0, 0
         for row in clock.history:

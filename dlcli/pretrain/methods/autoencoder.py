@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
+from dlcli.errors import MisfitError
 from dlcli.graph import Graph, Node
 from dlcli.layers.base import Activation, Array, Layer
 from dlcli.layers.masking_noise import MaskingNoise
@@ -14,7 +15,7 @@ from dlcli.losses.sigmoid_cross_entropy import SigmoidCrossEntropy
 from dlcli.network import Network
 from dlcli.optim.base import Optimiser
 from dlcli.options import Share
-from dlcli.pretrain.options import Method
+from dlcli.pretrain.base import Method
 from dlcli.training.backpropagation import Backpropagation
 from dlcli.training.objective import Objective
 
@@ -56,6 +57,10 @@ class Autoencoder(Method):
 
     def objective(self, node: Node, network: Network, inputs: Array, optimiser: Optimiser) -> Objective:
         activation, loss = self._reconstruction(inputs)
+        try:
+            loss.check_targets(inputs)
+        except ValueError as error:
+            raise MisfitError(("pretrain", "method"), f"reconstructing the inputs of {node.name}: {error}") from error
         graph = Graph.build(self._layers(node, activation), node.inputs[0])
         autoencoder = Network(graph, seed=network.seed, parameters=network.parameters)
         autoencoder.initialise(name for name in graph.parameters if name not in network.parameters)

@@ -1,0 +1,107 @@
+"""Where gradients go: stored, added, or applied by eq. (4)."""
+
+import math
+
+import numpy as np
+import pytest
+
+from dlcli.kernels.conv2d import weight_gradient as conv2d_weight_gradient
+from dlcli.kernels.dense import column_sums
+from dlcli.kernels.dense import weight_gradient as dense_weight_gradient
+from dlcli.kernels.sink import ADD, STORE, UPDATE, settle, sum_of_squares, update
+from tests.layers.case import spread
+
+RATE, MOMENTUM, DECAY = 0.3, 0.9, 0.05
+CONSTANTS = np.array([RATE, MOMENTUM, DECAY])
+both_types = pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-14), (np.float32, 1e-6)])
+
+
+def eq4(gradient, weights, velocity):
+    """Δw ← −ε g + α Δw − ε λ w; w ← w + Δw, number by number: (w, Δw)."""
+    change = [-RATE * g + MOMENTUM * v - RATE * DECAY * w for g, w, v in zip(gradient, weights, velocity, strict=True)]
+    return np.array([w + c for w, c in zip(weights, change, strict=True)]), np.array(change)
+
+
+@both_types
+def test_settle(dtype: type, tolerance: float):
+    g, w, v = (spread((5,), seed).astype(dtype) for seed in range(3))
+    constants = CONSTANTS.astype(dtype)
+    for kind, target, velocity in ((STORE, g, v), (ADD, g + w, v), (UPDATE, *eq4(g, w, v))):
+        got_target, got_velocity = w.copy(), v.copy()
+        settle(kind, g, got_target, got_velocity, constants)
+        assert np.allclose(got_target, target, rtol=tolerance, atol=tolerance)
+        assert np.allclose(got_velocity, velocity, rtol=tolerance, atol=tolerance)
+
+
+def test_storing_and_adding_leave_the_velocity_alone_and_need_none():
+    g, target, nothing = np.arange(3.0), np.full(3, np.nan), np.empty(0)
+    settle(STORE, g, target, nothing, nothing)
+    settle(ADD, g, target, nothing, nothing)
+    assert target.tolist() == [0, 2, 4]
+
+
+def dense_gradient(kind, target, velocity):
+    x, dy = spread((6, 4), 1), spread((6, 9), 2)
+    dense_weight_gradient(x, dy, kind, target, velocity, CONSTANTS)
+
+
+def conv2d_gradient(kind, target, velocity):
+    x, dy = spread((2, 5, 4, 3), 3), spread((2, 4, 3, 6), 4)
+    conv2d_weight_gradient(x, dy, (1, 1, 0, 0, 1, 1, 1), kind, target, velocity, CONSTANTS)
+
+
+def bias_gradient(kind, target, velocity):
+    column_sums(spread((7, 5), 5), kind, target, velocity, CONSTANTS)
+
+
+@pytest.mark.parametrize(
+    ("send", "shape"), [(dense_gradient, (4, 9)), (conv2d_gradient, (2, 2, 3, 6)), (bias_gradient, (5,))]
+)
+def test_every_gradient_kernel_honours_the_sink(send, shape):
+    w, v = spread(shape, 10), spread(shape, 11)
+    gradient = np.full(shape, np.nan)
+    send(STORE, gradient, v)
+    assert np.isfinite(gradient).all()
+    added = w.copy()
+    send(ADD, added, v)
+    assert np.allclose(added, w + gradient, rtol=1e-14, atol=1e-14)
+    assert np.array_equal(v, spread(shape, 11))
+
+    updated, velocity = w.copy(), v.copy()
+    send(UPDATE, updated, velocity)
+    weights, change = eq4(gradient.reshape(-1), w.reshape(-1), v.reshape(-1))
+    assert np.allclose(updated.reshape(-1), weights, rtol=1e-13, atol=1e-13)
+    assert np.allclose(velocity.reshape(-1), change, rtol=1e-13, atol=1e-13)
+    # The stored path gives the same bits as the fused one.
+    later, later_velocity = w.copy(), v.copy()
+    rows = (-1, shape[-1])
+    update(gradient.reshape(rows), later.reshape(rows), later_velocity.reshape(rows), CONSTANTS)
+    assert later.tobytes() == updated.tobytes()
+    assert later_velocity.tobytes() == velocity.tobytes()
+
+
+def test_velocity_decays_without_a_gradient():
+    w, v = np.array([1.0]), np.array([0.5])
+    for _ in range(3):
+        update(np.zeros((1, 1)), w.reshape(1, 1), v.reshape(1, 1), np.array([0.1, 0.5, 0.0]))
+    assert v.tolist() == [0.0625]
+    assert w.tolist() == [1 + 0.25 + 0.125 + 0.0625]
+
+
+@both_types
+@pytest.mark.parametrize("rows", [1, 2, 31])
+def test_column_sums(rows: int, dtype: type, tolerance: float):
+    d = spread((rows, 37), 7).astype(dtype)
+    before = d.copy()
+    sums = np.full(37, np.nan, dtype)
+    column_sums(d, STORE, sums, sums, CONSTANTS.astype(dtype))
+    assert np.allclose(sums, [math.fsum(map(float, column)) for column in d.T], rtol=0, atol=32 * tolerance)
+    assert d.tobytes() == before.tobytes()
+
+
+def test_sum_of_squares_is_taken_in_float64():
+    x = np.full(1000, 0.1, np.float32)
+    x[0] = 1e4
+    assert sum_of_squares(x) == pytest.approx(math.fsum(float(v) ** 2 for v in x), rel=1e-13)
+    assert sum_of_squares(np.full(4, 1e30, np.float32)) == pytest.approx(4e60, rel=1e-6)
+    assert math.isnan(sum_of_squares(np.array([1.0, np.nan], np.float32)))

@@ -1,0 +1,113 @@
+"""Backpropagation as an objective: steps, diagnosis, and where a divergence began."""
+
+import numpy as np
+import pytest
+
+from dlcli.data.batches import Batch
+from dlcli.graph import Graph
+from dlcli.layers.dense import Dense
+from dlcli.layers.dropout import Dropout
+from dlcli.losses.softmax_cross_entropy import SoftmaxCrossEntropy
+from dlcli.network import Network
+from dlcli.optim.schedules.base import Clock
+from dlcli.optim.sgd import Sgd
+from dlcli.training.backpropagation import Backpropagation
+from dlcli.training.objective import bounded
+
+RANDOM = np.random.default_rng(6)
+BATCH = Batch(RANDOM.normal(size=(8, 3)).astype(np.float32), np.arange(8) % 2)
+START = Clock(0, 1, 1)
+
+
+@pytest.fixture
+def objective():
+    layers = [
+        Dense(name="first", units=4, activation="relu"),
+        Dense(name="second", units=3),
+        Dense(name="output", units=2),
+    ]
+    network = Network(Graph.build(layers, (3,)), seed=1)
+    network.initialise()
+    return Backpropagation(network, SoftmaxCrossEntropy(), Sgd(learning_rate=0.1))
+
+
+def test_a_step_tells_the_loss_and_the_mistakes_before_it(objective):
+    before = objective.network.forward(BATCH.x).astype(np.float64)
+    log_p = before - np.log(np.exp(before).sum(axis=1, keepdims=True))
+    result = objective.step(BATCH, START)
+    assert result.loss == pytest.approx(-log_p[np.arange(8), BATCH.y].sum(), rel=1e-6)
+    assert result.wrong == np.sum(log_p.argmax(axis=1) != BATCH.y)
+
+
+def test_its_tensors_are_parameters_and_momentum_themselves(objective):
+    tensors = objective.tensors()
+    names = {f"{layer}/{kind}" for layer in ("first", "second", "output") for kind in ("weights", "bias")}
+    assert tensors.keys() == names | {f"momentum/{name}" for name in names}
+    before = {name: array.copy() for name, array in tensors.items()}
+    objective.step(BATCH, START)
+    assert all(not np.array_equal(objective.tensors()[name], before[name]) for name in ("output/bias", "first/weights"))
+    assert all(objective.tensors()[name] is tensors[name] for name in tensors)
+
+
+def test_diagnosis_measures_and_changes_nothing(objective):
+    objective.step(BATCH, START)
+    before = {name: array.copy() for name, array in objective.tensors().items()}
+    found = objective.diagnose(BATCH)
+    for name, array in objective.tensors().items():
+        assert array.tobytes() == before[name].tobytes()
+    parameters = objective.network.parameters
+    assert found["weight_norm/second"] == pytest.approx(np.linalg.norm(parameters["second/weights"]), rel=1e-6)
+    hidden = np.maximum(BATCH.x @ parameters["first/weights"] + parameters["first/bias"], 0)
+    assert found["activity/first"] == pytest.approx(np.abs(hidden).mean(), rel=1e-5)
+    # Without momentum a step moves the weights by −ε times the gradient that was diagnosed.
+    moved = {name: array.copy() for name, array in parameters.items()}
+    for name, array in objective.tensors().items():
+        if name.startswith("momentum/"):
+            array[...] = 0
+    objective.step(BATCH, START)
+    for layer in ("first", "second", "output"):
+        step = np.linalg.norm(parameters[f"{layer}/weights"] - moved[f"{layer}/weights"])
+        assert found[f"gradient_norm/{layer}"] == pytest.approx(step / 0.1, rel=1e-4)
+
+
+@pytest.mark.parametrize("layer", ["first", "second", "output"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
+def test_a_loss_that_is_not_finite_changes_nothing_and_is_traced_to_its_layer(objective, layer, value):
+    """3e38 is finite itself; what it makes of the layer's output is not."""
+    weights = objective.network.parameters[f"{layer}/weights"]
+    weights[...] = value
+    before = {name: array.copy() for name, array in objective.tensors().items()}
+    with np.errstate(all="ignore"):
+        result = objective.step(BATCH, START)
+    assert not np.isfinite(result.loss)
+    assert objective.first_bad_layer() == layer
+    for name, array in objective.tensors().items():
+        assert array.tobytes() == before[name].tobytes()
+
+
+def test_before_the_first_step_parameters_tell(objective):
+    assert objective.first_bad_layer() == "output"
+    objective.network.parameters["second/bias"][1] = np.inf
+    assert objective.first_bad_layer() == "second"
+
+
+def test_what_is_random_is_a_function_of_the_step():
+    layers = [Dropout(name="dropout", rate=0.5), Dense(name="output", units=2)]
+    objective = Backpropagation(
+        Network(Graph.build(layers, (3,)), seed=1), SoftmaxCrossEntropy(), Sgd(learning_rate=0.1)
+    )
+
+    def dropped(step):
+        objective.step(BATCH, Clock(step, 9, 1))
+        return (objective.network.outputs(8)["dropout"] == 0).tolist()
+
+    assert dropped(0) == dropped(0)
+    assert dropped(0) != dropped(1)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [([], True), ([0, -1e18], True), ([1e19], False), ([-1e19, 0], False), ([0, np.nan], False), ([np.inf], False)],
+)
+def test_bounded(values, expected):
+    assert bounded(np.array(values, np.float32)) is expected
