@@ -4,7 +4,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-CONFIG ?= configs/mnist_lenet.yaml
 
 .PHONY: help run test lint check bench parity build clean
 
@@ -12,7 +11,7 @@ help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 run: $(READY) ## set up, train LeNet on the bundled digits, say what to look at
-	$(BIN)/dlcli train $(CONFIG) --overwrite
+	$(BIN)/dlcli train configs/mnist_lenet.yaml --overwrite
 	@echo
 	@echo "Look at it:"
 	@echo "  $(BIN)/dlcli evaluate runs/mnist-lenet    error and confusion matrix on the test set"

@@ -98,7 +98,7 @@ def evaluate(trained: Trained, split: Split | None = None) -> dict[str, Any]:
     measured = measure(trained.network, trained.experiment.loss, source, trained.experiment.data.batch_size)
     result: dict[str, Any] = {"split": split, "samples": len(source), "loss": measured.loss}
     if measured.targets is None or measured.predicted is None:
-        return result
+        return result | dict.fromkeys(("error", "top5_error", "confusion", "classes"))
     many = len(trained.classes) > TOP
     return result | {
         "error": measured.error,

@@ -31,7 +31,7 @@ from dlcli.training.signals import Requests
 from dlcli.training.stage import Stage
 
 SUPERVISED = "supervised"
-MAY_CHANGE = ("output.", "training.epochs", "training.stop_early")  # between a run and its resumption
+MAY_CHANGE = ("output.", "training.epochs")  # between a run and its resumption
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ def _summary(
     last = history[-1] if history else {}
     early = stages == "all" and len(history) < training.epochs and stops_early(training.stop_early, history)
     summary: dict[str, Any] = {"epochs": len(history), "stopped_by": "stop_early" if early else "epochs"} | {
-        key: last.get(key) for key in ("train_loss", "train_error", "validation_error")
+        key: last.get(key) for key in ("train_loss", "train_error", "validation_loss", "validation_error")
     }
     summary |= {"test_error": None, "test_loss": None}
     if stages == "all" and history and data.test is not None:
@@ -230,6 +230,10 @@ def _resume(session: Session, experiment: Experiment, data: Prepared, reporter: 
     for message in messages:
         reporter.message(message)
     differences = _differences(checkpoint.record.get("experiment", {}), experiment.model_dump(mode="json"))
+    if any(schedule.depends_on_length() for schedule in experiment.optimiser.schedules().values()):
+        before, now = checkpoint.record["experiment"]["training"]["epochs"], experiment.training.epochs
+        if before != now:
+            differences.append(f"training.epochs, on which a schedule depends: the run has {before}, the config {now}")
     if differences:
         lines = "\n".join(f"  {difference}" for difference in differences)
         raise UsageError(f"{session.directory.path}: the config differs from the run's:\n{lines}")
@@ -284,7 +288,8 @@ def _check_metrics(experiment: Experiment, data: Prepared) -> None:
             message = f"found {metric}, but nothing is held out; expected data.validation, or a train metric"
             raise MisfitError(path, message)
         if metric.endswith("error") and (data.task == "regression" or path[0] == "pretrain"):
-            raise MisfitError(path, f"found {metric}, but there are no classes to mistake; expected a loss")
+            hint = " (where it comes from the top level, give pretrain.sgd.schedule)" if path[0] == "pretrain" else ""
+            raise MisfitError(path, f"found {metric}, but there are no classes to mistake; expected a loss{hint}")
 
 
 def _check_memory(graph: Graph, batch_size: int) -> None:

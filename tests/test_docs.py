@@ -81,6 +81,15 @@ def test_links_lead_somewhere(document):
         assert (document.parent / target).exists(), f"{document.name} links to {target}"
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: d.name)
+def test_tables_are_whole(document):
+    width = None
+    for line in document.read_text(encoding="utf-8").splitlines():
+        cells = line.replace("\\|", "").count("|") if line.startswith("|") else None
+        assert None in (width, cells) or cells == width, f"{document.name}: {line}"
+        width = cells
+
+
 def test_every_command_stands_in_the_readme():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for path in (ROOT / "dlcli/cli/commands").glob("[a-z]*.py"):

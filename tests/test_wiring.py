@@ -48,6 +48,7 @@ def test_a_run_and_its_summary(tmp_path):
         "stopped_by": "epochs",
         "train_loss": rows[2]["train_loss"],
         "train_error": rows[2]["train_error"],
+        "validation_loss": rows[2]["validation_loss"],
         "validation_error": rows[2]["validation_error"],
         "test_loss": rows[3]["test_loss"],
         "test_error": rows[3]["test_error"],
@@ -286,3 +287,12 @@ def test_the_resolved_config_gives_the_same_run(tmp_path):
     train(tmp_path / "run", of)
     train(tmp_path / "again", from_text(dump(of), "dumped"))
     assert outcome(tmp_path / "again") == outcome(tmp_path / "run")
+
+
+def test_a_resumed_run_may_be_longer_only_where_no_schedule_depends_on_it(tmp_path):
+    falling = {"learning_rate": 0.1, "schedule": {"type": "polynomial"}}
+    train(tmp_path / "run", experiment(sgd=falling, training__epochs=1))
+    with pytest.raises(UsageError, match="training.epochs, on which a schedule depends: the run has 1"):
+        train(tmp_path / "run", experiment(sgd=falling, training__epochs=2), resume=True)
+    train(tmp_path / "other", experiment(training__epochs=1))
+    assert train(tmp_path / "other", experiment(training__epochs=2), resume=True)["epochs"] == 2

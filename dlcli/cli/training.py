@@ -75,7 +75,9 @@ def _text(summary: Mapping[str, Any]) -> str:
 
     rows = [["epochs", str(summary["epochs"])]]
     for key, shown in (
+        ("train_loss", number),
         ("train_error", percent),
+        ("validation_loss", number),
         ("validation_error", percent),
         ("test_error", percent),
         ("test_loss", number),

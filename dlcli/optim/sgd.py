@@ -41,13 +41,6 @@ class Sgd(Optimiser):
             raise ValueError("a schedule of the momentum needs `initial`, the value below 1 that it starts from")
         return momentum
 
-    @field_validator("schedule")
-    @classmethod
-    def _multiplies(cls, schedule: Schedule) -> Schedule:
-        if schedule.initial is not None:
-            raise ValueError("`initial` belongs to a schedule in place of a number; here it is `learning_rate`")
-        return schedule
-
     def schedules(self) -> dict[str, Schedule]:
         momentum = {"momentum": self.momentum} if isinstance(self.momentum, Schedule) else {}
         return {"schedule": self.schedule, **momentum}

@@ -25,12 +25,12 @@ def nodes_to_pretrain(options: PretrainOptions, graph: Graph) -> list[Node]:
     MisfitError: a named layer is the output layer, is out of order, or does not suit the method.
     """
     if options.layers is None:
-        return [node for node in graph.nodes[:-1] if _suits(options, node)]
+        return [node for node in graph.nodes[: _output_place(graph)] if _suits(options, node)]
     places = {node.name: place for place, node in enumerate(graph.nodes)}
     chosen: list[Node] = []
     for position, name in enumerate(options.layers):
         path = ("pretrain", "layers", position)
-        if places[name] == len(graph.nodes) - 1:
+        if places[name] >= _output_place(graph):
             raise MisfitError(path, f"{name} is the output layer, which starts at random (survey, section 3.2)")
         if chosen and places[name] <= places[chosen[-1].name]:
             raise MisfitError(path, f"{name} comes after {chosen[-1].name}; expected layers from the input up")
@@ -41,6 +41,11 @@ def nodes_to_pretrain(options: PretrainOptions, graph: Graph) -> list[Node]:
             raise MisfitError(path, str(error)) from error
         chosen.append(node)
     return chosen
+
+
+def _output_place(graph: Graph) -> int:
+    """Index of the output layer: the last one with weights, whatever activation or dropout follows it."""
+    return max(place for place, node in enumerate(graph.nodes) if node.parameters)
 
 
 def _suits(options: PretrainOptions, node: Node) -> bool:

@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import shutil
 import socket
 import time
 from contextlib import ExitStack, suppress
@@ -35,6 +34,8 @@ class RunDirectory:
             raise UsageError(f"{path}: there is no checkpoint to resume from")
         if occupied and not resume and not overwrite:
             raise UsageError(f"{path}: exists already; give --resume to go on, --overwrite to begin anew, or --out")
+        if occupied and path.is_dir() and not resume and not (path / LOCK).is_file():
+            raise UsageError(f"{path}: is no run of dlcli, and --overwrite replaces nothing else; give another --out")
         with ExitStack() as files:
             try:
                 path.mkdir(parents=True, exist_ok=True)
@@ -140,7 +141,9 @@ class RunDirectory:
 
     def _clear(self) -> None:
         """Remove what an earlier run wrote here, and nothing else."""
-        shutil.rmtree(self.path / CHECKPOINTS, ignore_errors=True)
+        for path in (self.path / CHECKPOINTS).glob(f"*{SUFFIX}"):
+            if path.stem.isdigit() or path.is_symlink():
+                path.unlink()
         for name in (METRICS, LOG, CONFIG):
             (self.path / name).unlink(missing_ok=True)
 
@@ -208,4 +211,5 @@ def read_rows(run: Path) -> list[dict[str, Any]]:
     try:
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: cannot read the metrics: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise CheckpointError(f"{path}: cannot read the metrics: {reason}") from error

@@ -202,3 +202,8 @@ def test_a_tied_linear_autoencoder_comes_to_principal_components():
     least = np.sum(values[3:] ** 2) / len(x) / 2
     loss = objective.evaluate(BatchSource(x, x), 60)["loss"]
     assert least * (1 - 1e-5) <= loss <= 1.02 * least
+
+
+def test_sparsity_without_effect_is_refused():
+    with pytest.raises(ValueError, match="sparsity without effect"):
+        Autoencoder(sparsity={"target": 0.05})

@@ -156,3 +156,9 @@ def test_features_are_computed_once(monkeypatch):
     monkeypatch.setattr(Network, "forward", refuse)
     monkeypatch.setattr(BatchSource, "iterate", refuse)
     assert walk.inputs_of(network.graph.node("hidden2"))[0].shape == (46, 5)
+
+
+def test_the_output_layer_is_the_last_with_weights():
+    """An activation after it changes nothing: it starts at random."""
+    network = [*PRETRAINED["network"], {"type": "activation", "function": "tanh"}]
+    assert chosen(experiment(PRETRAINED, network=network)) == chosen(experiment(PRETRAINED))

@@ -297,3 +297,10 @@ def test_rows_that_are_no_json_are_told_with_the_path(tmp_path):
         read_rows(tmp_path)
     with pytest.raises(CheckpointError, match=r"metrics\.jsonl: cannot read"):
         read_rows(tmp_path / "none")
+
+
+def test_overwrite_spares_a_folder_that_is_no_run(tmp_path):
+    (tmp_path / "config.yaml").write_text("mine")
+    with pytest.raises(UsageError, match="is no run of dlcli"):
+        RunDirectory(tmp_path, overwrite=True)
+    assert (tmp_path / "config.yaml").read_text() == "mine"

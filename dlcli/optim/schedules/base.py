@@ -72,6 +72,10 @@ class Schedule(Family):
         """The metric that the schedule looks at, if any."""
         return None
 
+    def depends_on_length(self) -> bool:
+        """Whether the factor depends on how long the whole stage is."""
+        return False
+
     def time(self, clock: Clock) -> int:
         """Steps or epochs completed, as `unit` says."""
         return clock.step if self.unit == "step" else clock.epoch

@@ -22,6 +22,9 @@ class Polynomial(Schedule):
     duration: Count | None = None
     """Steps or epochs that the decay takes; by default the whole stage."""
 
+    def depends_on_length(self) -> bool:
+        return self.duration is None
+
     def decay(self, clock: Clock) -> float:
         duration = self.duration or (clock.steps if self.unit == "step" else clock.epochs)
         time = self.time(clock)

@@ -42,6 +42,8 @@ class Autoencoder(Method):
     def _loss_fits(self) -> "Autoencoder":
         if self.loss == "cross_entropy" and self.reconstruction == "linear":
             raise ValueError("loss cross_entropy needs sigmoid reconstruction, found linear")
+        if self.sparsity is not None and not (self.sparsity.weight or self.sparsity.l1):
+            raise ValueError("found sparsity without effect; expected its weight or l1 to be above 0")
         return self
 
     def check(self, node: Node) -> None:
