@@ -88,7 +88,7 @@ def _cut(axis: Axis, step: int, size: int) -> list[Axis]:
 def _waste(axes: list[Axis], step: int, size: int) -> float:
     """The share of multiplications along an axis that are with padding."""
     total = sum(axis.points * len(axis.taps) for axis in axes)
-    return 1 - sum(part.points for axis in axes for part in _cut(axis, step, size)) / total
+    return 1 - sum(part.points for axis in axes for part in _cut(axis, step, size)) / max(total, 1)
 
 
 def _correlation_plan(
@@ -103,10 +103,12 @@ def _correlation_plan(
     read = [
         (place, (part.points - 1) * in_step_w + place) for _, some in parts for part in some for _, place in part.taps
     ]
-    first, last = min(low for low, _ in read), 1 + max(high for _, high in read)
+    # With a stride, an axis may have no tap at all: then nothing is read, and the gradient is zero.
+    first, last = min((low for low, _ in read), default=0), 1 + max((high for _, high in read), default=0)
     rows_read = [place for axis in axes[0] for _, place in axis.taps]
     in_place = first >= 0 and last <= width
-    first_row, span = min(rows_read), max(rows_read) - min(rows_read) + 1
+    first_row = min(rows_read, default=0)
+    span = max(rows_read, default=0) - first_row + 1
     if in_place:
         first_row, first, last = 0, 0, width
     row_length = (last - first) * channels
@@ -201,8 +203,9 @@ def _correlate(plan, x, weights, transposed, bias, function, y):
         correlation.parallel_bands(workers, images * per_image, *rest, scratch)
 
 
-def _is_dense(weights: Shape, geometry: Geometry) -> bool:
-    return weights[:2] == (1, 1) and geometry[:4] == (1, 1, 0, 0) and geometry[6] == 1
+def _is_dense(x: Shape, y: Shape, weights: Shape, geometry: Geometry) -> bool:
+    """Whether every position is a dense product of its own: 1 × 1, and no padding, not even behind the image."""
+    return weights[:2] == (1, 1) and geometry[:4] == (1, 1, 0, 0) and geometry[6] == 1 and x[:3] == y[:3]
 
 
 def _flat(images: Array) -> Array:
@@ -211,7 +214,7 @@ def _flat(images: Array) -> Array:
 
 def forward(x: Array, weights: Array, bias: Array, geometry: Geometry, function: int, y: Array) -> None:
     """y ← f(x ∗ weights + bias)."""
-    if _is_dense(weights.shape, geometry):
+    if _is_dense(x.shape, y.shape, weights.shape, geometry):
         dense.forward(_flat(x), _flat(weights), bias, function, _flat(y))
         return
     plan = _forward_plan(x.shape, y.shape, weights.shape[:2], geometry, x.itemsize)
@@ -220,7 +223,7 @@ def forward(x: Array, weights: Array, bias: Array, geometry: Geometry, function:
 
 def input_gradient(dy: Array, weights: Array, geometry: Geometry, dx: Array) -> None:
     """dx: each input gathers from every output that read it."""
-    if _is_dense(weights.shape, geometry):
+    if _is_dense(dx.shape, dy.shape, weights.shape, geometry):
         dense.input_gradient(_flat(dy), _flat(weights), _flat(dx))
         return
     plan = _gradient_plan(dy.shape, dx.shape, weights.shape[:2], geometry, dy.itemsize)
@@ -288,7 +291,7 @@ def weight_gradient(
     """The weights' gradient, summed over images and positions in order, sent to a sink shaped as the weights."""
     shape = target.shape
     flat = _flat(target), _flat(velocity)
-    if _is_dense(shape, geometry):
+    if _is_dense(x.shape, dy.shape, shape, geometry):
         dense.weight_gradient(_flat(x), _flat(dy), kind, *flat, constants)
         return
     plan = _weight_plan(x.shape, dy.shape, shape, geometry, x.itemsize)

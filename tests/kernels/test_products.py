@@ -101,6 +101,9 @@ def test_convolution_products(data):
         ((3, 7, 7, 7), (1, 1), 5, (2, 2, 0, 0, 1, 1, 1)),  # phases without a tap
         ((2, 2, 2, 20), (5, 5), 12, (1, 1, 2, 2, 1, 1, 1)),  # taps that never meet the image
         ((2, 5, 1, 16), (3, 3), 70, (1, 1, 1, 1, 1, 1, 1)),
+        ((2, 1, 4, 5), (2, 2), 6, (2, 1, 1, 0, 2, 1, 1)),  # rows that no output reads
+        ((2, 4, 1, 5), (2, 2), 6, (1, 2, 0, 1, 1, 2, 1)),  # columns that no output reads
+        ((2, 1, 1, 5), (2, 2), 6, (2, 2, 1, 1, 2, 2, 1)),
     ],
 )
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
