@@ -33,7 +33,7 @@ bench: $(READY) ## time training steps of the shipped configs
 
 parity: $(READY) ## compare 100 steps of SGD with PyTorch's (installs it)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
-	$(BIN)/python -m pytest -p no:cacheprovider -o python_files=parity.py bench/parity.py
+	$(BIN)/python -m pytest -p no:cacheprovider -o python_files=parity.py -o filterwarnings=default bench/parity.py
 
 build: $(READY) ## make the wheel
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
