@@ -71,8 +71,7 @@ class Network:
         Random layers are at work in ``training`` only, as functions of ``step``.
         """
         views = self._arrays(len(x))
-        # One kind of array, whatever the caller's (strided, read-only, integers): each kind compiles kernels anew.
-        views[0].inputs = (np.require(x, self.dtype, ["C", "W"]),)
+        np.copyto(views[0].inputs[0], x, casting="unsafe")
         for node, arrays in zip(self.graph.nodes, views, strict=True):
             node.layer.forward(arrays, training, step)
         return views[-1].output
@@ -128,7 +127,9 @@ class Network:
         nodes = self.graph.nodes
         self._views.clear()
         self._capacity = samples
-        self._outputs = [np.zeros((samples, *node.shape), self.dtype) for node in nodes]
+        # Batches are copied to a place of the network's own: layers plan their kernels for arrays that stay.
+        shapes = [self.graph.input_shape, *(node.shape for node in nodes)]
+        self._inputs, *self._outputs = (np.zeros((samples, *shape), self.dtype) for shape in shapes)
         self._saved = [
             {name: self._buffer(spec, samples) for name, spec in node.layer.saved(node.inputs).items()}
             for node in nodes
@@ -160,7 +161,7 @@ class Network:
                 )
             }
             arrays = Arrays(
-                inputs=(self._outputs[index - 1][:samples],),
+                inputs=((self._outputs[index - 1] if index else self._inputs)[:samples],),
                 output=self._outputs[index][:samples],
                 parameters={name: self.parameters[node.source(name)] for name in node.parameters},
                 saved=saved,

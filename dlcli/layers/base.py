@@ -5,7 +5,7 @@ branching, files or the optimiser's formula. Shapes never include the batch axis
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from dlcli.initialisers.base import Initialiser
+from dlcli.kernels.launch import Launch
 from dlcli.options import Family, Listed, NonNegative, Options
 
 Array = npt.NDArray[Any]
@@ -87,6 +88,15 @@ class Arrays:
     d_inputs: tuple[Array | None, ...] = ()
     d_output: Array = field(default_factory=lambda: np.empty(0))
     sinks: Mapping[str, Sink | None] = field(default_factory=dict)
+    _launches: dict[str, Sequence[Launch]] = field(default_factory=dict)
+
+    def run(self, name: str, plan: Callable[[], Sequence[Launch]]) -> None:
+        """Run kernels on these arrays, planned once under ``name`` and kept, since the arrays stay where they are."""
+        launches = self._launches.get(name)
+        if launches is None:
+            launches = self._launches[name] = plan()
+        for launch in launches:
+            launch.run()
 
 
 class ShapeError(ValueError):

@@ -1,0 +1,240 @@
+"""How kernels run: compiled once each, called by address, their tasks dealt out to the threads.
+
+A kernel is a function
+
+    kernel(p, first, last, shared, scratch)
+
+that does the tasks first … last of a launch. ``p`` is a record of integers, read by index: sizes, addresses of arrays
+(`array` makes them arrays again), and the bits of floats (`number`). ``shared`` is the address of scratch memory that
+all the workers see, ``scratch`` a pointer to a worker's own; its type, float32 or float64, is the type of the numbers
+that the kernel computes with.
+
+One launcher serves all kernels, so that only it is compiled as a parallel function: a kernel costs the time of a few
+loops. A `Launch` is a kernel with its record, made once for arrays that stay where they are and run at every step; it
+costs a microsecond, or a few where the threads are woken.
+"""
+
+import ctypes
+import functools
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from llvmlite import ir
+from numba import get_num_threads, njit, prange, types
+from numba.extending import intrinsic
+from numba.np.numpy_support import carray
+
+from dlcli.kernels import vectors
+from dlcli.kernels.vectors import I64, JIT_OFF
+
+Array = npt.NDArray[Any]
+Argument = Array | int | float
+ALIGNMENT = 64  # bytes: a cache line, and the widest vector
+
+_TYPES = {4: types.float32, 8: types.float64}
+_LOCAL = threading.local()
+
+
+class Kernel:
+    """A kernel's body, compiled for float32 and for float64 when first wanted, and found in the cache after that."""
+
+    def __init__(self, body: Callable[..., None]) -> None:
+        self.body = body
+        self._compiled = njit(cache=True, nogil=True, error_model="numpy")(body)
+        self._addresses: dict[int, int] = {}
+
+    def address(self, itemsize: int) -> int:
+        """The C function of float32 (4) or float64 (8)."""
+        found = self._addresses.get(itemsize)
+        if found is None:
+            signature = (types.CPointer(types.int64), types.intp, types.intp, types.intp,
+                         types.CPointer(_TYPES[itemsize]))  # fmt: skip
+            self._compiled.compile(signature)
+            compiled = self._compiled.overloads[signature]
+            found = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name)
+            self._addresses[itemsize] = found
+        return found
+
+
+class Launch:
+    """A kernel and its arguments, ready to run.
+
+    Parameters
+    ----------
+    kernel: what runs.
+    like: the type of its numbers.
+    tasks: how many tasks there are; each worker takes a share of neighbours.
+    arguments: the record: arrays (kept alive, passed as addresses), integers and floats.
+    parallel: whether the work is worth waking the threads.
+    shared, scratch: bytes of scratch memory, for all and for each worker.
+    """
+
+    __slots__ = ("_address", "_kept", "_p", "_parallel", "_record", "_scratch", "_shared", "_tasks", "kernel", "like")
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        like: npt.DTypeLike,
+        tasks: int,
+        arguments: tuple[Argument, ...],
+        *,
+        parallel: bool = True,
+        shared: int = 0,
+        scratch: int = 0,
+    ) -> None:
+        self.kernel, self.like = kernel, np.dtype(like)
+        self._tasks, self._parallel = tasks, parallel and tasks > 1
+        self._shared, self._scratch = _aligned(shared), _aligned(scratch)
+        self._kept = arguments
+        self._record = np.array([_integer(argument) for argument in arguments], np.int64)
+        self._p = address_of(self._record)
+        self._address = 0 if JIT_OFF else kernel.address(self.like.itemsize)
+
+    def run(self) -> None:
+        """Do it, on as many threads as Numba has been told to use."""
+        workers = min(get_num_threads(), self._tasks) if self._parallel else 1
+        base = _memory(self._shared + workers * self._scratch)
+        if JIT_OFF:
+            self._run_body(workers, base)
+        elif workers == 1:
+            _serial(self._address, self._p, self._tasks, base, base + self._shared)
+        else:
+            _parallel(self._address, self._p, self._tasks, base, base + self._shared, self._scratch, workers)
+
+    def _run_body(self, workers: int, base: int) -> None:
+        for worker in range(workers):
+            scratch = _Scratch(base + self._shared + worker * self._scratch, self.like)
+            first, last = worker * self._tasks // workers, (worker + 1) * self._tasks // workers
+            self.kernel.body(self._record.tolist(), first, last, base, scratch)
+
+
+class Planned:
+    """A function of arrays that is planned as launches: called, it plans and runs; ``plan`` gives the launches.
+
+    Whoever runs the same arrays again and again keeps the plan (see `dlcli.layers.base.Arrays.run`).
+    """
+
+    def __init__(self, plan: Callable[..., Sequence[Launch]]) -> None:
+        self.plan = plan
+        functools.update_wrapper(self, plan)
+
+    def __call__(self, *arguments: Any) -> None:
+        for launch in self.plan(*arguments):
+            launch.run()
+
+
+class _Scratch:
+    """A typed pointer, where there is no JIT."""
+
+    def __init__(self, address: int, dtype: np.dtype[Any]) -> None:
+        self.address, self.dtype = address, dtype
+
+
+def address_of(array: Array) -> int:
+    """Where an array's first element lies."""
+    return int(array.__array_interface__["data"][0])
+
+
+def _integer(argument: Argument) -> int:
+    if isinstance(argument, np.ndarray):
+        return address_of(argument)
+    if isinstance(argument, float):
+        return int(np.float64(argument).view(np.int64))
+    return int(argument)
+
+
+def _aligned(size: int) -> int:
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+def _memory(size: int) -> int:
+    """The address of this thread's scratch memory, which only grows. Nothing in it outlives a launch."""
+    held: Any = _LOCAL.__dict__.get("memory")
+    if held is None or held[1] < size:
+        buffer = np.empty(size + ALIGNMENT, np.uint8)
+        held = _LOCAL.memory = (_aligned(address_of(buffer)), size, buffer)
+    address: int = held[0]
+    return address
+
+
+@intrinsic
+def _call(typing, function, p, first, last, shared, scratch):
+    def codegen(context, builder, signature, arguments):
+        kind = ir.FunctionType(ir.VoidType(), [I64] * 5).as_pointer()
+        builder.call(builder.inttoptr(arguments[0], kind), arguments[1:])
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 6), codegen
+
+
+@njit(cache=True)
+def _serial(function, p, tasks, shared, scratch):
+    _call(function, p, 0, tasks, shared, scratch)
+
+
+@njit(cache=True, parallel=True)
+def _parallel(function, p, tasks, shared, scratch, stride, workers):
+    for index in prange(workers):
+        worker = np.intp(index)
+        first, last = worker * tasks // workers, (worker + 1) * tasks // workers
+        _call(function, p, first, last, shared, scratch + worker * stride)
+
+
+def _pointer_codegen(typing, address, like):
+    def codegen(context, builder, signature, arguments):
+        return builder.inttoptr(arguments[0], context.get_value_type(like))
+
+    return like(types.intp, like), codegen
+
+
+_pointer: Any = intrinsic(_pointer_codegen)
+
+
+@intrinsic
+def _void_pointer(typing, address):
+    def codegen(context, builder, signature, arguments):
+        return builder.inttoptr(arguments[0], context.get_value_type(types.voidptr))
+
+    return types.voidptr(types.intp), codegen
+
+
+@intrinsic
+def _number(typing, bits):
+    def codegen(context, builder, signature, arguments):
+        return builder.bitcast(arguments[0], ir.DoubleType())
+
+    return types.float64(types.int64), codegen
+
+
+@njit(inline="always")
+def _array(address, size, like):
+    return carray(_pointer(address, like), (size,))
+
+
+def _array_twin(address, size, like):
+    return vectors.view(address, (1, size), (size, 1), like.dtype.itemsize)[0]
+
+
+@njit(inline="always")
+def _typed_array(address, size, dtype):
+    return carray(_void_pointer(address), (size,), dtype)
+
+
+def _typed_array_twin(address, size, dtype):
+    buffer: Any = (ctypes.c_byte * int(size * np.dtype(dtype).itemsize)).from_address(int(address))
+    return np.frombuffer(buffer, dtype)
+
+
+def _number_twin(bits):
+    return float(np.int64(bits).view(np.float64))
+
+
+# array(address, size, like): the ``size`` numbers from an address on, of the type that the pointer ``like`` points to.
+array: Any = _array_twin if JIT_OFF else _array
+# typed_array(address, size, dtype): the same, of a type that is named: indices, masks, random words.
+typed_array: Any = _typed_array_twin if JIT_OFF else _typed_array
+# number(p[i]): the float that was the launch's i-th argument.
+number: Any = _number_twin if JIT_OFF else _number
