@@ -18,9 +18,10 @@ from numba import get_num_threads
 from dlcli.kernels import correlation, dense, weight_correlation
 from dlcli.kernels import tile as tiles
 from dlcli.kernels.activation import LINEAR
+from dlcli.kernels.launch import Launch, Planned
 from dlcli.kernels.sink import UPDATE
 from dlcli.kernels.tile import PANEL
-from dlcli.kernels.workspace import workspace, zeros
+from dlcli.kernels.workspace import zeros
 
 Array = np.ndarray[Any, Any]
 Geometry = tuple[int, ...]
@@ -28,6 +29,7 @@ Shape = tuple[int, ...]
 
 BAND_BYTES = 256 * 1024  # of input and output that a thread works on: part of a second-level cache
 CUT_WASTE, CUT_DEPTH, CUT_ROWS = 0.04, 64, 12  # cutting is worth it from such a saving, steps and rows of a part on
+PARALLEL_PACKING = 50_000  # weights from which on the threads pack them
 POSITIONS = 256  # output positions in a band of the weight gradient
 
 
@@ -178,29 +180,32 @@ def _gradient_plan(dy: Shape, dx: Shape, kernel: Shape, geometry: Geometry, item
     return _correlation_plan(dy, dx, kernel, groups, (rows, columns), (1, 1, stride_h, stride_w), itemsize)
 
 
-def _workers(work: int) -> int:
-    return 1 if work < dense.SERIAL else get_num_threads()
-
-
-def _correlate(plan, x, weights, transposed, bias, function, y):
-    images = x.shape[0]
-    workers = _workers(y.size * weights.size // weights.shape[3])
+def _correlate(
+    plan: Plan, x: Array, weights: Array, transposed: bool, bias: Array, function: int, y: Array
+) -> list[Launch]:
+    images, size = x.shape[0], y.itemsize
+    parallel = y.size * weights.size // weights.shape[3] >= dense.SERIAL
+    workers = get_num_threads() if parallel else 1
     per_image = plan.bands
     while images * per_image % workers and images * per_image < 8 * workers and per_image < plan.window[6]:
         per_image += 1  # finer bands, so that the threads have equal shares
-    packed, scratch = workspace(y.dtype, plan.packed, workers, plan.scratch)
     depth, width, groups = plan.sizes[:3]
-    correlation.pack_weights(
-        weights.reshape(-1, weights.shape[3]), transposed, depth, width, groups, plan.phases, plan.taps, packed
-    )
-    rest = (
-        per_image, dense.machine_code(y.itemsize), x.reshape(images * x.shape[1], -1), plan.window, plan.sizes,
-        plan.phases, plan.runs, plan.run_rows, packed, bias, function, y.reshape(images * y.shape[1], -1),
+    flat, shared, phases = _flat(weights), size * plan.packed, len(plan.phases)
+    packing = (flat, *flat.shape, transposed, depth, width, groups, plan.phases, phases, plan.taps, len(plan.taps),
+               plan.packed)  # fmt: skip
+    walking = (
+        per_image, *dense.machine_code(size), function, tiles.row_limit(size), x, images * x.shape[1],
+        x.shape[2] * x.shape[3], y, images * y.shape[1], y.shape[2] * y.shape[3], bias, y.shape[3], plan.phases, phases,
+        plan.runs, plan.run_rows, len(plan.run_rows), *plan.window, *plan.sizes, plan.scratch,
     )  # fmt: skip
-    if workers == 1:
-        correlation.bands(0, images * per_image, *rest, scratch[0])
-    else:
-        correlation.parallel_bands(workers, images * per_image, *rest, scratch)
+    panels = phases * groups * -(-width // PANEL)
+    return [
+        Launch(
+            correlation.PACK_WEIGHTS, y.dtype, panels, packing, parallel=flat.size > PARALLEL_PACKING, shared=shared
+        ),
+        Launch(correlation.BANDS, y.dtype, images * per_image, walking, parallel=parallel, shared=shared,
+               scratch=size * plan.scratch),
+    ]  # fmt: skip
 
 
 def _is_dense(x: Shape, y: Shape, weights: Shape, geometry: Geometry) -> bool:
@@ -212,22 +217,22 @@ def _flat(images: Array) -> Array:
     return images.reshape(-1, images.shape[-1])
 
 
-def forward(x: Array, weights: Array, bias: Array, geometry: Geometry, function: int, y: Array) -> None:
+@Planned
+def forward(x: Array, weights: Array, bias: Array, geometry: Geometry, function: int, y: Array) -> list[Launch]:
     """y ← f(x ∗ weights + bias)."""
     if _is_dense(x.shape, y.shape, weights.shape, geometry):
-        dense.forward(_flat(x), _flat(weights), bias, function, _flat(y))
-        return
+        return dense.forward.plan(_flat(x), _flat(weights), bias, function, _flat(y))
     plan = _forward_plan(x.shape, y.shape, weights.shape[:2], geometry, x.itemsize)
-    _correlate(plan, x, weights, False, bias, function, y)
+    return _correlate(plan, x, weights, False, bias, function, y)
 
 
-def input_gradient(dy: Array, weights: Array, geometry: Geometry, dx: Array) -> None:
+@Planned
+def input_gradient(dy: Array, weights: Array, geometry: Geometry, dx: Array) -> list[Launch]:
     """dx: each input gathers from every output that read it."""
     if _is_dense(dx.shape, dy.shape, weights.shape, geometry):
-        dense.input_gradient(_flat(dy), _flat(weights), _flat(dx))
-        return
+        return dense.input_gradient.plan(_flat(dy), _flat(weights), _flat(dx))
     plan = _gradient_plan(dy.shape, dx.shape, weights.shape[:2], geometry, dy.itemsize)
-    _correlate(plan, dy, weights, True, zeros(dx.dtype, dx.shape[3]), LINEAR, dx)
+    return _correlate(plan, dy, weights, True, zeros(dx.dtype, dx.shape[3]), LINEAR, dx)
 
 
 class WeightPlan(NamedTuple):
@@ -285,25 +290,25 @@ def _weight_plan(x: Shape, dy: Shape, weights: Shape, geometry: Geometry, itemsi
     return WeightPlan(window, sizes, np.array(table, np.int64), together * most, packed + together * image_elements)
 
 
+@Planned
 def weight_gradient(
     x: Array, dy: Array, geometry: Geometry, kind: int, target: Array, velocity: Array, constants: Array
-) -> None:
+) -> list[Launch]:
     """The weights' gradient, summed over images and positions in order, sent to a sink shaped as the weights."""
-    shape = target.shape
-    flat = _flat(target), _flat(velocity)
+    shape, size = target.shape, dy.itemsize
     if _is_dense(x.shape, dy.shape, shape, geometry):
-        dense.weight_gradient(_flat(x), _flat(dy), kind, *flat, constants)
-        return
-    plan = _weight_plan(x.shape, dy.shape, shape, geometry, x.itemsize)
-    workers = min(_workers(dy.size * target.size // shape[3]), len(plan.table))
-    totals, scratch = workspace(dy.dtype, target.size if kind == UPDATE else 0, workers, plan.scratch)
-    _, offsets = workspace(np.dtype(np.int64), 0, workers, 2 * shape[0] * (1 + plan.runs))
-    offsets = offsets.reshape(workers, shape[0], 1 + plan.runs, 2)
-    if kind != UPDATE:
-        totals = target.reshape(-1)
-    rest = (tiles.address(dy.itemsize), x.reshape(x.shape[0] * x.shape[1], -1), _flat(dy), plan.window, plan.sizes,
-            plan.table, (kind, *flat, constants), zeros(dy.dtype, PANEL), totals)  # fmt: skip
-    if workers == 1:
-        weight_correlation.units(0, len(plan.table), *rest, offsets[0], scratch[0])
-    else:
-        weight_correlation.parallel_units(workers, *rest, offsets, scratch)
+        return dense.weight_gradient.plan(_flat(x), _flat(dy), kind, _flat(target), _flat(velocity), constants)
+    plan = _weight_plan(x.shape, dy.shape, shape, geometry, size)
+    offsets = 2 * shape[0] * (1 + plan.runs)
+    arguments = (
+        tiles.address(size), x, x.shape[0] * x.shape[1], x.shape[2] * x.shape[3], dy, dy.size // shape[3], shape[3],
+        plan.table, shape[0], 1 + plan.runs, kind, target, velocity, constants, zeros(dy.dtype, PANEL), size,
+        *plan.window, *plan.sizes, plan.scratch,
+    )  # fmt: skip
+    return [
+        Launch(
+            weight_correlation.UNITS, dy.dtype, len(plan.table), arguments,
+            parallel=dy.size * target.size // shape[3] >= dense.SERIAL,
+            shared=target.nbytes if kind == UPDATE else 0, scratch=8 * offsets + size * plan.scratch,
+        )
+    ]  # fmt: skip

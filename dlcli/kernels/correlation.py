@@ -12,38 +12,43 @@ phase is then cut into parts, one for each kernel column, that continue each oth
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from dlcli.kernels import tile as tiles
 from dlcli.kernels.activation import LINEAR, activate
 from dlcli.kernels.dense import share
+from dlcli.kernels.launch import Kernel, array, matrix, place, typed_array
 from dlcli.kernels.panel import pack, pack_transposed
-from dlcli.kernels.tile import PANEL, ROWS
+from dlcli.kernels.tile import PANEL
 
 CHUNK = 1024  # steps of k whose panel of weights stays in the second-level cache
+PHASE = 11  # numbers of a phase
 NEAR = 4096  # elements of weights that stay in the first-level cache
 
 
-@njit(cache=True)
-def pack_weights(weights, transposed, depth, width, groups, phases, taps, packed):
-    """Every phase's, group's and panel's weights, in the order of the sum: ``depth`` steps for each tap.
+def _pack_weights(p, first, last, shared, scratch):
+    """Tasks: the panels, of each phase and group. A panel: for each tap, ``depth`` steps, in the order of the sum."""
+    start, rows, columns, transposed, depth, width, groups = p[0], p[1], p[2], p[3], p[4], p[5], p[6]
+    weights = matrix(start, rows, columns, scratch)
+    phases, taps = typed_array(p[7], p[8] * PHASE, np.int64), typed_array(p[9], p[10], np.int64)
+    packed = array(shared, p[11], scratch)
+    panels = (width + PANEL - 1) // PANEL
+    tap_rows = width if transposed else depth
+    for task in range(first, last):
+        phase, group, n = task // (groups * panels) * PHASE, task // panels % groups, task % panels * PANEL
+        first_tap, count = phases[phase + 6], phases[phase + 7]
+        out = phases[phase + 8] + task % (groups * panels) * count * depth * PANEL
+        columns_here = min(PANEL, width - n)
+        for tap in range(first_tap, first_tap + count):
+            row = taps[tap] * tap_rows
+            if transposed:
+                pack_transposed(weights, row + n, group * depth, depth, columns_here, packed, out)
+            else:
+                pack(weights, row, group * width + n, depth, columns_here, packed, out)
+            out += depth * PANEL
 
-    weights: (taps · channels / groups, filters). ``depth`` and ``width`` are a group's inputs and outputs; transposed,
-    the weights' columns are the inputs.
-    """
-    rows = width if transposed else depth
-    for phase in range(phases.shape[0]):
-        first_tap, count, first = phases[phase, 6], phases[phase, 7], phases[phase, 8]
-        for group in range(groups):
-            for n in range(0, width, PANEL):
-                columns = min(PANEL, width - n)
-                for tap in range(first_tap, first_tap + count):
-                    row = taps[tap] * rows
-                    if transposed:
-                        pack_transposed(weights, row + n, group * depth, depth, columns, packed, first)
-                    else:
-                        pack(weights, row, group * width + n, depth, columns, packed, first)
-                    first += depth * PANEL
+
+PACK_WEIGHTS = Kernel(_pack_weights)
 
 
 @njit(cache=True)
@@ -84,13 +89,12 @@ def _inside(rows, row, height, first, count):
 
 
 @njit(cache=True)
-def _phase(tile, image, height, first, last, base, phase, sizes, runs, run_rows, packed, bias, y):
+def _phase(tile, image, height, first, last, base, phase, sizes, runs, run_rows, packed, bias, y, limit):
     """One phase's rows first … last of an image; ``base``: the address of the input under the phase's first row."""
     (channels, filters, groups, out_height, in_step_h, in_step_w, out_step_h, out_step_w, row_length,
      out_channels) = sizes  # fmt: skip
     h0, w0, rows, width, count, first_run, _, _, first_packed, depth, continued = phase
     size = y.itemsize
-    limit = ROWS if size == 4 else ROWS // 2
     strips = (width + limit - 1) // limit
     in_chunk = min(count, max(1, CHUNK // depth))
     panels = (filters + PANEL - 1) // PANEL
@@ -122,21 +126,25 @@ def _phase(tile, image, height, first, last, base, phase, sizes, runs, run_rows,
                             )
                             tiles.call(
                                 tile, q1 - q0, min(PANEL, filters - n), left + size * q0 * a_row, a_row, 1,
-                                r1 - r0, depth, runs.ctypes.data + 16 * r0, packed.ctypes.data + size * b,
+                                r1 - r0, depth, runs + 16 * r0, packed + size * b,
                                 init, init_row, out, out_row,
                             )  # fmt: skip
 
 
-@njit(cache=True)
-def bands(first, last, per_image, code, x, window, sizes, phases, runs, run_rows, packed, bias, function, y, scratch):
-    """Bands first … last of the output, ``per_image`` to an image.
-
-    x: (images · height, width · channels); y: (images · out height, out width · out channels).
-    ``window`` = (image height, first input row of the first output row, rows that an output row spans, first and last
-    element of a row, whether the input is read in place, rows of the largest phase).
-    """
-    height, first_row, span, first_element, last_element, in_place, rows = window
+def _bands(p, first, last, shared, scratch):
+    """Bands ``first`` … ``last`` of the output, ``per_image`` to an image; for `p` see `conv2d._correlate`."""
+    per_image, tile, activation, function, limit = p[0], p[1], p[2], p[3], p[4]
+    x_rows, x_row, y_rows, y_row, filters = p[6], p[7], p[9], p[10], p[12]
+    x, y = matrix(p[5], x_rows, x_row, scratch), matrix(p[8], y_rows, y_row, scratch)
+    bias = array(p[11], filters, scratch)
+    phases_count, runs = p[14], p[15]
+    phases, run_rows = typed_array(p[13], phases_count * PHASE, np.int64), typed_array(p[16], p[17], np.int64)
+    height, first_row, span, first_element, last_element, in_place, rows = (
+        p[18], p[19], p[20], p[21], p[22], p[23], p[24]
+    )  # fmt: skip
+    sizes = (p[25], p[26], p[27], p[28], p[29], p[30], p[31], p[32], p[33], p[34])
     step, out_height, row_length = sizes[4], sizes[3], sizes[8]
+    padded = array(place(scratch), p[35], scratch)
     for band in range(first, last):
         image = band // per_image
         r0, r1 = share(band % per_image, per_image, rows)
@@ -144,44 +152,23 @@ def bands(first, last, per_image, code, x, window, sizes, phases, runs, run_rows
             base = x.ctypes.data + x.itemsize * (image * height + r0 * step) * row_length
         else:
             count = (r1 - r0 - 1) * step + span
-            copy_rows_padded(x, image, height, first_row + r0 * step, count, first_element, last_element, scratch, 0)
-            base = scratch.ctypes.data
-        for index in range(phases.shape[0]):
-            row = phases[index]
+            copy_rows_padded(x, image, height, first_row + r0 * step, count, first_element, last_element, padded, 0)
+            base = place(scratch)
+        for index in range(0, phases_count * PHASE, PHASE):
             phase = (
-                row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], row[9], row[10]
+                phases[index], phases[index + 1], phases[index + 2], phases[index + 3], phases[index + 4],
+                phases[index + 5], phases[index + 6], phases[index + 7], phases[index + 8], phases[index + 9],
+                phases[index + 10],
             )  # fmt: skip
             if phase[4] > 0:
-                _phase(code[0], image, height, r0, r1, base, phase, sizes, runs, run_rows, packed, bias, y)
+                _phase(tile, image, height, r0, r1, base, phase, sizes, runs, run_rows, shared, bias, y, limit)
             else:  # no tap, or their parts are still to come
                 for line in range(r0, min(r1, phase[2])):
                     out = y[image * out_height + phase[0] + line * sizes[6]]
-                    _fill(out, phase[1] * sizes[9], sizes[7] * sizes[9], phase[3], bias[: sizes[9]])
+                    _fill(out, phase[1] * sizes[9], sizes[7] * sizes[9], phase[3], bias)
         if function != LINEAR:
             for row in range(image * out_height + r0, image * out_height + r1):
-                activate(code[1], function, y[row].ctypes.data, y.shape[1])
+                activate(activation, function, y[row].ctypes.data, y_row)
 
 
-@njit(cache=True, parallel=True)
-def parallel_bands(
-    workers, count, per_image, code, x, window, sizes, phases, runs, run_rows, packed, bias, function, y, scratch
-):
-    for worker in prange(workers):
-        first, last = share(np.int64(worker), workers, count)
-        bands(
-            first,
-            last,
-            per_image,
-            code,
-            x,
-            window,
-            sizes,
-            phases,
-            runs,
-            run_rows,
-            packed,
-            bias,
-            function,
-            y,
-            scratch[worker],
-        )
+BANDS = Kernel(_bands)

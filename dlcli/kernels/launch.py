@@ -17,7 +17,7 @@ costs a microsecond, or a few where the threads are woken.
 import ctypes
 import functools
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -69,7 +69,8 @@ class Launch:
     tasks: how many tasks there are; each worker takes a share of neighbours.
     arguments: the record: arrays (kept alive, passed as addresses), integers and floats.
     parallel: whether the work is worth waking the threads.
-    shared, scratch: bytes of scratch memory, for all and for each worker.
+    shared, scratch: bytes of scratch memory, for all and for each worker. Launches that follow each other in one plan
+        and ask for as many shared bytes find there what the one before has left; nothing else outlives a launch.
     """
 
     __slots__ = ("_address", "_kept", "_p", "_parallel", "_record", "_scratch", "_shared", "_tasks", "kernel", "like")
@@ -96,19 +97,19 @@ class Launch:
     def run(self) -> None:
         """Do it, on as many threads as Numba has been told to use."""
         workers = min(get_num_threads(), self._tasks) if self._parallel else 1
-        base = _memory(self._shared + workers * self._scratch)
+        shared, scratch = _memory("shared", self._shared), _memory("scratch", workers * self._scratch)
         if JIT_OFF:
-            self._run_body(workers, base)
+            self._run_body(workers, shared, scratch)
         elif workers == 1:
-            _serial(self._address, self._p, self._tasks, base, base + self._shared)
+            _serial(self._address, self._p, self._tasks, shared, scratch)
         else:
-            _parallel(self._address, self._p, self._tasks, base, base + self._shared, self._scratch, workers)
+            _parallel(self._address, self._p, self._tasks, shared, scratch, self._scratch, workers)
 
-    def _run_body(self, workers: int, base: int) -> None:
+    def _run_body(self, workers: int, shared: int, scratch: int) -> None:
         for worker in range(workers):
-            scratch = _Scratch(base + self._shared + worker * self._scratch, self.like)
+            own = _Scratch(scratch + worker * self._scratch, self.like)
             first, last = worker * self._tasks // workers, (worker + 1) * self._tasks // workers
-            self.kernel.body(self._record.tolist(), first, last, base, scratch)
+            self.kernel.body(self._record.tolist(), first, last, shared, own)
 
 
 class Planned:
@@ -117,7 +118,7 @@ class Planned:
     Whoever runs the same arrays again and again keeps the plan (see `dlcli.layers.base.Arrays.run`).
     """
 
-    def __init__(self, plan: Callable[..., Sequence[Launch]]) -> None:
+    def __init__(self, plan: Callable[..., list[Launch]]) -> None:
         self.plan = plan
         functools.update_wrapper(self, plan)
 
@@ -150,12 +151,12 @@ def _aligned(size: int) -> int:
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 
-def _memory(size: int) -> int:
-    """The address of this thread's scratch memory, which only grows. Nothing in it outlives a launch."""
-    held: Any = _LOCAL.__dict__.get("memory")
+def _memory(kind: str, size: int) -> int:
+    """The address of memory of this thread's own, which only grows."""
+    held: Any = _LOCAL.__dict__.get(kind)
     if held is None or held[1] < size:
         buffer = np.empty(size + ALIGNMENT, np.uint8)
-        held = _LOCAL.memory = (_aligned(address_of(buffer)), size, buffer)
+        held = _LOCAL.__dict__[kind] = (_aligned(address_of(buffer)), size, buffer)
     address: int = held[0]
     return address
 

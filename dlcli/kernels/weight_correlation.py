@@ -7,14 +7,17 @@ bands before, in order.
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from dlcli.kernels import tile as tiles
 from dlcli.kernels.correlation import copy_rows_padded
 from dlcli.kernels.dense import share
+from dlcli.kernels.launch import Kernel, array, matrix, place, typed_array
 from dlcli.kernels.panel import pack
 from dlcli.kernels.sink import ADD, UPDATE, update_rows
 from dlcli.kernels.tile import PANEL
+
+UNIT = 8  # numbers of a tile in the table
 
 
 @njit(cache=True)
@@ -47,55 +50,58 @@ def _place_band(band, x, window, sizes, offsets, scratch):
     return address, first_image * out_height + p0, images * (p1 - p0)
 
 
-@njit(cache=True)
-def units(first, last, tile, x, dy, window, sizes, table, sink, none, totals, offsets, scratch):
-    """Tiles first … last of the weight gradient, over all bands.
+def _units(p, first, last, shared, scratch):
+    """Tiles ``first`` … ``last`` of the weight gradient, over all bands; for `p` see `conv2d.weight_gradient`.
 
-    x: (images · height, width · channels); dy: (images · out positions, filters). A row of ``table`` is a tile: its
-    first column, columns, first row of dw, rows, the kernel row i, the offset of x under the tile's first row, and
-    the first output column that it reads with their number. ``totals``: the sums, in the target itself unless that
-    is to be updated by eq. (4).
+    A row of the table is a tile: its first column, columns, first row of dw, rows, the kernel row i, the offset of x
+    under the tile's first row, and the first output column that it reads with their number. The sums are in the
+    target itself unless that is to be updated by eq. (4): then in ``shared``.
     """
-    kind, target, velocity, constants = sink
+    tile, dy_start, filters, table = p[0], p[4], p[6], typed_array(p[7], last * UNIT, np.int64)
+    x, dy = matrix(p[1], p[2], p[3], scratch), matrix(dy_start, p[5], filters, scratch)
+    kernel_rows, most_runs = p[8], p[9]
+    kind, target, velocity, constants, none, size = p[10], p[11], p[12], array(p[13], 3, scratch), p[14], p[15]
+    window = (p[16], p[17], p[18], p[19], p[20], p[21], p[22], p[23])
+    sizes = (p[24], p[25], p[26], p[27], p[28], p[29], p[30])
     pixel, out_width, count, padded = sizes[3], sizes[4], sizes[5], sizes[6]
-    size, filters = dy.itemsize, dy.shape[1]
+    totals = shared if kind == UPDATE else target
+    offsets = typed_array(place(scratch), 2 * kernel_rows * most_runs, np.int64).reshape(kernel_rows, most_runs, 2)
+    own = place(scratch) + offsets.nbytes
+    packed, padded_rows = array(own, padded, scratch), array(own + size * padded, p[31] - padded, scratch)
     for band in range(count):
-        base, first_run, runs = _place_band(band, x, window, sizes, offsets, scratch[padded:])
-        packed = -1
-        for unit in range(first, last):
-            row = table[unit]
+        base, first_run, runs = _place_band(band, x, window, sizes, offsets, padded_rows)
+        column_packed = -1
+        for unit in range(first * UNIT, last * UNIT, UNIT):
             column, width, line, rows, i, offset, q, depth = (
-                row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7]
+                table[unit], table[unit + 1], table[unit + 2], table[unit + 3], table[unit + 4], table[unit + 5],
+                table[unit + 6], table[unit + 7],
             )  # fmt: skip
-            if packed != column:
-                pack(dy, first_run * out_width, column, runs * out_width, width, scratch, 0)
-                packed = column
+            if column_packed != column:
+                pack(dy, first_run * out_width, column, runs * out_width, width, packed, 0)
+                column_packed = column
             begins = band == 0 and kind != ADD
+            out = totals + size * (line * filters + column)
             if offsets[i, 0, 0] == 0 or depth == 0:
                 if begins:
-                    for m in range(line, line + rows):
-                        totals[m * filters + column : m * filters + column + width] = 0
+                    for m in range(rows):
+                        row = array(out + size * m * filters, width, scratch)
+                        for n in range(width):
+                            row[n] = 0
                 continue
-            out = totals.ctypes.data + size * (line * filters + column)
-            init, init_row = (none.ctypes.data, 0) if begins else (out, filters)
+            init, init_row = (none, 0) if begins else (out, filters)
             tiles.call(
                 tile, rows, width, base + size * offset, 1, pixel, offsets[i, 0, 0], depth,
-                offsets.ctypes.data + i * offsets.strides[0] + 16, scratch.ctypes.data + size * q * PANEL,
+                place(scratch) + i * offsets.strides[0] + 16, own + size * q * PANEL,
                 init, init_row, out, filters,
             )  # fmt: skip
     if kind == UPDATE:
-        real = target.dtype.type
-        for unit in range(first, last):
-            column, width, line, rows = table[unit, 0], table[unit, 1], table[unit, 2], table[unit, 3]
+        for unit in range(first * UNIT, last * UNIT, UNIT):
+            column, width, line, rows = table[unit], table[unit + 1], table[unit + 2], table[unit + 3]
             start = size * (line * filters + column)
             update_rows(
-                rows, width, totals.ctypes.data + start, filters, target.ctypes.data + start,
-                velocity.ctypes.data + start, filters, real(constants[0]), real(constants[1]), real(constants[2]),
+                rows, width, totals + start, filters, target + start, velocity + start, filters,
+                constants[0], constants[1], constants[2],
             )  # fmt: skip
 
 
-@njit(cache=True, parallel=True)
-def parallel_units(workers, tile, x, dy, window, sizes, table, sink, none, totals, offsets, scratch):
-    for worker in prange(workers):
-        first, last = share(np.int64(worker), workers, table.shape[0])
-        units(first, last, tile, x, dy, window, sizes, table, sink, none, totals, offsets[worker], scratch[worker])
+UNITS = Kernel(_units)

@@ -88,7 +88,12 @@ class Arrays:
     d_inputs: tuple[Array | None, ...] = ()
     d_output: Array = field(default_factory=lambda: np.empty(0))
     sinks: Mapping[str, Sink | None] = field(default_factory=dict)
-    _launches: dict[str, Sequence[Launch]] = field(default_factory=dict)
+    _launches: dict[str, Sequence[Launch]] = field(init=False, repr=False)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set a field, and forget what was planned for the arrays before."""
+        object.__setattr__(self, name, value)
+        object.__setattr__(self, "_launches", {})
 
     def run(self, name: str, plan: Callable[[], Sequence[Launch]]) -> None:
         """Run kernels on these arrays, planned once under ``name`` and kept, since the arrays stay where they are."""

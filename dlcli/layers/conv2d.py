@@ -9,7 +9,8 @@ from pydantic import model_validator
 from dlcli.kernels import activation as activations
 from dlcli.kernels import conv2d as kernels
 from dlcli.kernels.dense import column_sums
-from dlcli.layers.base import Arrays, BufferSpec, ParameterSpec, Shape, ShapeError, one_input
+from dlcli.kernels.launch import Launch
+from dlcli.layers.base import Array, Arrays, BufferSpec, ParameterSpec, Shape, ShapeError, one_input
 from dlcli.layers.geometry import Padding, side, window
 from dlcli.layers.weighted import Weighted
 from dlcli.options import Count, Pair
@@ -76,18 +77,27 @@ class Conv2d(Weighted):
         return (*self.stride, rows[1], columns[1], *self.dilation, self.groups)
 
     def forward(self, arrays: Arrays, training: bool, step: int) -> None:
-        weights = arrays.parameters["weights"]
-        bias = arrays.parameters["bias"] if self.bias else arrays.saved["no_bias"]
-        function = activations.CODES[self.activation]
-        kernels.forward(arrays.inputs[0], weights, bias, self._geometry(arrays), function, arrays.output)
+        arrays.run("forward", lambda: self._plan_forward(arrays))
 
     def backward(self, arrays: Arrays) -> None:
-        geometry = self._geometry(arrays)
-        d_rows = self.pre_activation_gradient(arrays)
-        d, dx = arrays.d_output, arrays.d_inputs[0]
+        d = self.pre_activation_gradient(arrays)
+        arrays.run("backward", lambda: self._plan_backward(arrays, d))
+
+    def _plan_forward(self, arrays: Arrays) -> list[Launch]:
+        weights = arrays.parameters["weights"]
+        bias = arrays.parameters["bias"] if self.bias else arrays.saved["no_bias"]
+        code = activations.CODES[self.activation]
+        return kernels.forward.plan(arrays.inputs[0], weights, bias, self._geometry(arrays), code, arrays.output)
+
+    def _plan_backward(self, arrays: Arrays, d: Array) -> list[Launch]:
+        """``d``: the gradient before the activation function, a row for every position."""
+        geometry, dx = self._geometry(arrays), arrays.d_inputs[0]
+        plan: list[Launch] = []
+        images = d.reshape(arrays.output.shape)
         if dx is not None:
-            kernels.input_gradient(d, arrays.parameters["weights"], geometry, dx)
+            plan += kernels.input_gradient.plan(images, arrays.parameters["weights"], geometry, dx)
         if (sink := arrays.sinks["weights"]) is not None:
-            kernels.weight_gradient(arrays.inputs[0], d, geometry, *sink)
+            plan += kernels.weight_gradient.plan(arrays.inputs[0], images, geometry, *sink)
         if self.bias and (sink := arrays.sinks["bias"]) is not None:
-            column_sums(d_rows, *sink)
+            plan += column_sums.plan(d, *sink)
+        return plan

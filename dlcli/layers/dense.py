@@ -6,8 +6,8 @@ from typing import Literal
 
 from dlcli.kernels import activation as activations
 from dlcli.kernels import dense as kernels
-from dlcli.kernels.dense import column_sums
-from dlcli.layers.base import Activation, Arrays, BufferSpec, Layer, ParameterSpec, Shape, one_input
+from dlcli.kernels.launch import Launch
+from dlcli.layers.base import Activation, Array, Arrays, BufferSpec, Layer, ParameterSpec, Shape, one_input
 from dlcli.layers.dense_transposed import DenseTransposed
 from dlcli.layers.weighted import Weighted
 from dlcli.options import Count
@@ -44,18 +44,26 @@ class Dense(Weighted):
         return Dense(units=size, activation=activation, initialiser=self.initialiser)
 
     def forward(self, arrays: Arrays, training: bool, step: int) -> None:
-        x = arrays.inputs[0].reshape(len(arrays.output), -1)
-        weights = arrays.parameters["weights"]
-        bias = arrays.parameters["bias"] if self.bias else arrays.saved["no_bias"]
-        kernels.forward(x, weights, bias, activations.CODES[self.activation], arrays.output)
+        arrays.run("forward", lambda: self._plan_forward(arrays))
 
     def backward(self, arrays: Arrays) -> None:
-        x = arrays.inputs[0].reshape(len(arrays.output), -1)
         d = self.pre_activation_gradient(arrays)
+        arrays.run("backward", lambda: self._plan_backward(arrays, d))
+
+    def _plan_forward(self, arrays: Arrays) -> list[Launch]:
+        x = arrays.inputs[0].reshape(len(arrays.output), -1)
+        bias = arrays.parameters["bias"] if self.bias else arrays.saved["no_bias"]
+        code = activations.CODES[self.activation]
+        return kernels.forward.plan(x, arrays.parameters["weights"], bias, code, arrays.output)
+
+    def _plan_backward(self, arrays: Arrays, d: Array) -> list[Launch]:
+        x = arrays.inputs[0].reshape(len(arrays.output), -1)
         dx = arrays.d_inputs[0]
+        plan: list[Launch] = []
         if dx is not None:
-            kernels.input_gradient(d, arrays.parameters["weights"], dx.reshape(x.shape))
+            plan += kernels.input_gradient.plan(d, arrays.parameters["weights"], dx.reshape(x.shape))
         if (sink := arrays.sinks["weights"]) is not None:
-            kernels.weight_gradient(x, d, *sink)
+            plan += kernels.weight_gradient.plan(x, d, *sink)
         if self.bias and (sink := arrays.sinks["bias"]) is not None:
-            column_sums(d, *sink)
+            plan += kernels.column_sums.plan(d, *sink)
+        return plan

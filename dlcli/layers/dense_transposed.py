@@ -11,8 +11,18 @@ from dlcli.initialisers.constant import Constant
 from dlcli.initialisers.zeros import Zeros
 from dlcli.kernels import activation as activations
 from dlcli.kernels import dense as kernels
-from dlcli.kernels.dense import column_sums
-from dlcli.layers.base import Activation, Arrays, BufferSpec, Layer, MultiplierOptions, ParameterSpec, Shape, one_input
+from dlcli.kernels.launch import Launch
+from dlcli.layers.base import (
+    Activation,
+    Array,
+    Arrays,
+    BufferSpec,
+    Layer,
+    MultiplierOptions,
+    ParameterSpec,
+    Shape,
+    one_input,
+)
 from dlcli.options import Also, Count
 
 
@@ -51,19 +61,28 @@ class DenseTransposed(Layer):
         return prod(one_input(inputs)) * self.units
 
     def forward(self, arrays: Arrays, training: bool, step: int) -> None:
-        h = arrays.inputs[0].reshape(len(arrays.output), -1)
-        weights, bias = arrays.parameters["weights"], arrays.parameters["bias"]
-        kernels.forward_transposed(h, weights, bias, activations.CODES[self.activation], arrays.output)
+        arrays.run("forward", lambda: self._plan_forward(arrays))
 
     def backward(self, arrays: Arrays) -> None:
-        h = arrays.inputs[0].reshape(len(arrays.output), -1)
         d = arrays.d_output
         activations.backward(activations.CODES[self.activation], arrays.output, d, d)
+        arrays.run("backward", lambda: self._plan_backward(arrays, d))
+
+    def _plan_forward(self, arrays: Arrays) -> list[Launch]:
+        h = arrays.inputs[0].reshape(len(arrays.output), -1)
+        weights, bias = arrays.parameters["weights"], arrays.parameters["bias"]
+        code = activations.CODES[self.activation]
+        return kernels.forward_transposed.plan(h, weights, bias, code, arrays.output)
+
+    def _plan_backward(self, arrays: Arrays, d: Array) -> list[Launch]:
+        h = arrays.inputs[0].reshape(len(arrays.output), -1)
         dh = arrays.d_inputs[0]
+        plan: list[Launch] = []
         if dh is not None:
-            weights = arrays.parameters["weights"]
-            kernels.forward(d, weights, arrays.saved["no_bias"], activations.LINEAR, dh.reshape(h.shape))
+            weights, no_bias = arrays.parameters["weights"], arrays.saved["no_bias"]
+            plan += kernels.forward.plan(d, weights, no_bias, activations.LINEAR, dh.reshape(h.shape))
         if (sink := arrays.sinks["weights"]) is not None:
-            kernels.weight_gradient(d, h, *sink)
+            plan += kernels.weight_gradient.plan(d, h, *sink)
         if (sink := arrays.sinks["bias"]) is not None:
-            column_sums(d, *sink)
+            plan += kernels.column_sums.plan(d, *sink)
+        return plan
