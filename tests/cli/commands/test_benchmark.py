@@ -55,7 +55,7 @@ def test_text(config):
     assert lines[4].endswith("100.0 %")
     assert "6-5-3 (small, supervised)" in result.stdout
     assert "% of a step" in result.stdout
-    assert result.stderr.startswith("timing steps of 10 samples on ")
+    assert "timing steps of 10 samples on " in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,8 @@ def test_every_shipped_config(name, tmp_path, monkeypatch):
 def test_ctrl_c_ends_it_at_once(config, environment):
     command = [sys.executable, "-m", "dlcli", "benchmark", config, "--steps", "1000000"]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-    assert process.stderr.readline().startswith("timing steps")
+    while not process.stderr.readline().startswith("timing steps"):
+        assert process.poll() is None
     time.sleep(1)
     process.send_signal(signal.SIGINT)
     asked = time.monotonic()
