@@ -107,7 +107,7 @@ def build_graph(experiment: Experiment, data: Prepared) -> Graph:
     _check_metrics(experiment, data)
     if experiment.pretrain is not None:
         nodes_to_pretrain(experiment.pretrain, graph)
-    _check_memory(graph, min(experiment.data.batch_size, len(data.train)))
+    check_memory(graph, min(experiment.data.batch_size, len(data.train)))
     return graph
 
 
@@ -292,7 +292,7 @@ def _check_metrics(experiment: Experiment, data: Prepared) -> None:
             raise MisfitError(path, f"found {metric}, but there are no classes to mistake; expected a loss{hint}")
 
 
-def _check_memory(graph: Graph, batch_size: int) -> None:
+def check_memory(graph: Graph, batch_size: int) -> None:
     """Refuse what cannot fit the machine before any of it is taken."""
     parameters = 2 * graph.parameter_count  # each has its momentum
     activations = batch_size * sum(prod(node.shape) for node in graph.nodes)

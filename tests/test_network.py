@@ -281,3 +281,40 @@ def test_random_layers_are_functions_of_seed_step_and_training():
     reseeded = Network(net.graph, seed=net.seed + 1, parameters=net.parameters)
     assert reseeded.forward(x, training=True, step=1).tobytes() != one.tobytes()
     assert net.forward(x).tobytes() == reseeded.forward(x).tobytes()
+
+
+# Stand-ins for layers
+
+
+def test_a_layers_stand_in_makes_its_passes():
+    """Every one, in the network's order and back; whatever else it is asked, the layer answers; no bit changes."""
+    x, calls = images(3), []
+
+    class Noted:
+        def __init__(self, node):
+            self.node = node
+
+        def forward(self, *arguments):
+            calls.append(f"{self.node.name} forward")
+            self.node.layer.forward(*arguments)
+
+        def backward(self, arrays):
+            calls.append(f"{self.node.name} backward")
+            self.node.layer.backward(arrays)
+
+        def __getattr__(self, name):
+            return getattr(self.node.layer, name)
+
+    plain, wrapped = network(), network()
+    results = []
+    for net in (plain, wrapped):
+        sinks = stored(net)
+        net.bind(sinks)
+        if net is wrapped:
+            pass_both_ways(net, x)  # the buffers are there already
+            net.wrap_layers(Noted)
+        output = pass_both_ways(net, x)
+        results.append([output.tobytes(), net.penalty(3), *(sink.target.tobytes() for sink in sinks.values())])
+    assert results[0] == results[1]
+    names = [node.name for node in plain.graph.nodes]
+    assert calls == [f"{name} forward" for name in names] + [f"{name} backward" for name in reversed(names)]
