@@ -1,0 +1,74 @@
+"""Contenders in turn: warm-up, then rounds A B C A B C …, so that whatever else the machine does meets them alike."""
+
+import math
+import statistics
+import time
+from typing import Any, NamedTuple
+
+from bench.process import Worker
+
+TURN = 0.15  # seconds that a turn should last: long against a switch, short against the machine's moods
+ROUNDS = 3  # at least
+
+
+class Contender(NamedTuple):
+    """One work of one worker."""
+
+    name: str
+    worker: Worker
+    work: str
+
+
+class Timing(NamedTuple):
+    """Milliseconds, over ``count`` runs; ``result`` is what the last one returned (a loss)."""
+
+    least: float
+    median: float
+    count: int
+    result: float | None
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"min_ms": _short(self.least), "median_ms": _short(self.median), "runs": self.count}
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.4g}")
+
+
+def interleaved(contenders: list[Contender], seconds: float) -> dict[str, Timing]:
+    """Time ``contenders`` for about ``seconds`` together, warm-up not counted.
+
+    Raises
+    ------
+    ValueError: a loss is not finite; dlcli would then skip half of its step.
+    """
+    turn = min(TURN, seconds / len(contenders) / ROUNDS)
+    counts = {c.name: _warm_up(c, turn) for c in contenders}
+    times: dict[str, list[float]] = {c.name: [] for c in contenders}
+    results: dict[str, float | None] = {}
+    end, rounds = time.perf_counter() + seconds, 0
+    while rounds < ROUNDS or time.perf_counter() < end:
+        for contender in contenders:
+            # The first run of a turn fetches its arrays back into the cache, and is not counted where runs are short.
+            count = counts[contender.name]
+            answer = contender.worker.run(contender.work, count, untimed=1 if count > 1 else 0)
+            times[contender.name] += answer["times"]
+            result = results[contender.name] = answer["result"]
+            if result is not None and not math.isfinite(result):
+                raise ValueError(f"{contender.name}: the loss is {result}")
+        rounds += 1
+    return {
+        name: Timing(1e3 * min(taken), 1e3 * statistics.median(taken), len(taken), results[name])
+        for name, taken in times.items()
+    }
+
+
+def _warm_up(contender: Contender, turn: float) -> int:
+    """Run it until it is warm; returns how many runs fill a turn."""
+    contender.worker.run(contender.work, 1, untimed=0)  # compiles
+    one = min(contender.worker.run(contender.work, 1, untimed=0)["times"])
+    count = max(1, int(turn / one))
+    if count > 1:
+        taken = contender.worker.run(contender.work, count, untimed=0)["times"]
+        count = max(1, int(turn / statistics.median(taken)))
+    return count
