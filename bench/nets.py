@@ -3,7 +3,8 @@
 from typing import Any, NamedTuple
 
 RATE, MOMENTUM, DECAY = 0.001, 0.9, 0.0005  # ε, α, λ of every net
-STEPS, INFERENCE = "steps", "inference"
+STEPS, INFERENCE, LOOP = "steps", "inference", "loop"
+HIDDEN, CLASSES, INPUTS, LOOP_BATCH, LOOP_RATE = 500, 10, 784, 100, 0.01  # of the whole loop's net
 
 
 class Net(NamedTuple):

@@ -3,6 +3,7 @@
 from typing import Any
 
 from bench.load import LIMIT
+from bench.products import summary
 
 Row = dict[str, Any]
 MARK = "†"
@@ -43,6 +44,20 @@ def lines(group: str, row: Row) -> list[str]:
     return shown
 
 
+def product_line(row: Row) -> str:
+    """A product, for the terminal."""
+    shown = [f"{row['net']:10}{row['shape']:44}{row['product']:28}"]
+    for name, timing in row["contenders"].items():
+        speed = 1e3 * row["gflop"] / timing["median_ms"]
+        best = 1e3 * row["gflop"] / timing["min_ms"]
+        shown.append(f"{name.removeprefix('torch ').replace('channels_last', 'last')} {best:4.0f} {speed:4.0f}")
+    if "ratio" in row:
+        shown.append(f"ratio {row['ratio']:5.2f} (of minima {row['ratio_of_minima']:5.2f})")
+    if "dlcli" in row["contenders"]:
+        shown.append(f"{row['contenders']['dlcli']['share_of_peak']:4.0%} of peak")
+    return "  ".join(shown) + (f" {MARK}" if disturbed(row) else "")
+
+
 def page(groups: dict[str, Any]) -> str:
     """All groups of a results file."""
     parts = []
@@ -55,12 +70,12 @@ def page(groups: dict[str, Any]) -> str:
 
 def table(group: str, rows: list[Row]) -> str:
     """One group as a Markdown table."""
-    return _whole(rows)
+    return {"shapes": _products, "loop": _loop}.get(group, _whole)(rows)
 
 
 def _whole(rows: list[Row]) -> str:
     head = [
-        "| net | batch | dlcli, ms | PyTorch, ms | ratio | dlcli, of peak | PyTorch, of peak | dlcli, MB | PyTorch, MB |",
+        "| net | batch | dlcli, ms | PyTorch, ms | ratio | dlcli, peak | PyTorch, peak | dlcli, MB | PyTorch, MB |",
         "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     return "\n".join(head + [_whole_row(row) for row in rows])
@@ -76,6 +91,42 @@ def _whole_row(row: Row) -> str:
         f"{ours['peak_mb']:.0f}", f"{theirs['peak_mb']:.0f}",
     ]  # fmt: skip
     return f"| {' | '.join(cells)} |"
+
+
+def _products(rows: list[Row]) -> str:
+    head = [
+        "| net | product | shapes (ahead) | worst ratio, and where | geometric mean | by time | dlcli, peak |",
+        "|---|---|--:|---|--:|--:|--:|",
+    ]
+    lines = []
+    for row in summary(rows):
+        mark = f" {MARK}" if disturbed(row) else ""
+        cells = [
+            row["net"] + mark, row["product"], f"{row['shapes']} ({row['ahead']})",
+            f"{row['worst']:.2f}: {row['worst_shape']}", f"{row['mean']:.2f}", f"**{row['weighted']:.2f}**",
+            f"{row['share_of_peak']:.0%}",
+        ]  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(head + lines)
+
+
+def loop_line(row: Row) -> str:
+    """The whole loop, for the terminal."""
+    each = [f"{name} {timing['samples_per_second']:,} samples/s" for name, timing in row["contenders"].items()]
+    ratio = f"   ratio {row['ratio']:.2f}" if "ratio" in row else ""
+    return f"\nloop: {row['title']}, batch {row['batch']}\n  {', '.join(each)}{ratio}" + (
+        f" {MARK}" if disturbed(row) else ""
+    )
+
+
+def _loop(rows: list[Row]) -> str:
+    head = ["| net | batch | dlcli, samples/s | scikit-learn, samples/s | ratio |", "|---|--:|--:|--:|--:|"]
+    lines = []
+    for row in rows:
+        speeds = [f"{timing['samples_per_second']:,}" for timing in row["contenders"].values()]
+        title = row["title"] + (f" {MARK}" if disturbed(row) else "")
+        lines.append(f"| {title} | {row['batch']} | {' | '.join(speeds)} | **{row['ratio']:.2f}** |")
+    return "\n".join(head + lines)
 
 
 def _ms(value: float) -> str:

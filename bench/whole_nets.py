@@ -3,7 +3,6 @@
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
-from bench.load import Others
 from bench.nets import NETS, Net
 from bench.process import Worker
 from bench.rounds import Contender, interleaved
@@ -49,10 +48,9 @@ def measure(group: str, net: Net, settings: Settings) -> dict[str, Any]:
             contenders.append(Contender(name, worker, name))
         if len({each["parameters"] for each in facts.values()}) > 1:
             raise ValueError(f"{net.name}: the nets differ: {facts}")
-        others = Others([each.worker.pid for each in contenders])
-        timings = interleaved(contenders, settings.seconds)
+        timings, others = interleaved(contenders, settings.seconds)
         row: dict[str, Any] = {"net": net.name, "title": net.title, "batch": net.batch, "contenders": {}}
-        row["others"] = others.share()
+        row["others"] = others
         for name, worker, _ in contenders:
             memory = {"peak_mb": round(worker.peak(), 1), "imported_mb": round(worker.imported, 1)}
             row["contenders"][name] = timings[name].as_dict() | memory

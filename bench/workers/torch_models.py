@@ -1,5 +1,7 @@
 """PyTorch's side of `bench.nets`, as its users would write it."""
 
+import itertools
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -13,7 +15,7 @@ def small() -> nn.Module:
 
 def mlp() -> nn.Module:
     sizes = (784, 500, 500, 2000)
-    hidden = [layer for pair in zip(sizes, sizes[1:], strict=False) for layer in (nn.Linear(*pair), RELU())]
+    hidden = [layer for pair in itertools.pairwise(sizes) for layer in (nn.Linear(*pair), RELU())]
     return nn.Sequential(*hidden, nn.Linear(2000, 10))
 
 
