@@ -16,17 +16,18 @@ QUICK = 0.1  # of the time
 SAMPLES = 60_000  # of the whole loop
 
 
-def arguments() -> argparse.Namespace:
+def arguments(words: list[str] | None = None) -> argparse.Namespace:
+    """The command line, or ``words`` instead of it."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Times dlcli beside PyTorch and scikit-learn.")
     parser.add_argument("names", nargs="*", help=f"groups ({', '.join(GROUPS)}) or beginnings of nets' names")
     parser.add_argument("--threads", type=int, default=2, help="of every contender (2)")
     parser.add_argument("--only", choices=("dlcli", "torch"), help="one system alone; dlcli needs no other installed")
     parser.add_argument("--compile", action="store_true", help="torch.compile too")
     parser.add_argument("--quick", action="store_true", help="a tenth of the time")
-    parser.add_argument("--seconds", type=float, default=10.0, help="for a net, all its contenders together (10)")
-    parser.add_argument("--product-seconds", type=float, default=0.5, help="for a product of a single layer (0.5)")
+    parser.add_argument("--seconds", type=float, default=8.0, help="for a net, all its contenders together (8)")
+    parser.add_argument("--product-seconds", type=float, default=0.4, help="for a product of a single layer (0.4)")
     parser.add_argument("--out", type=Path, help="folder for the results; whole groups go to bench/results by default")
-    return parser.parse_args()
+    return parser.parse_args(words)
 
 
 def main() -> None:

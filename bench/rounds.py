@@ -91,6 +91,6 @@ def _warm_up(contender: Contender, turn: float) -> int:
     one = min(contender.worker.run(contender.work, 1, untimed=0)["times"])
     count = max(1, int(turn / one))
     if count > 1:
-        taken = contender.worker.run(contender.work, count, untimed=0)["times"]
+        taken = contender.worker.run(contender.work, -(-count // 3), untimed=0)["times"]
         count = max(1, int(turn / statistics.median(taken)))
     return count

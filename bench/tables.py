@@ -1,5 +1,6 @@
 """Results as people read them: lines while they come, tables in Markdown when they are kept."""
 
+from collections.abc import Callable
 from typing import Any
 
 from bench.load import LIMIT
@@ -82,15 +83,26 @@ def _whole(rows: list[Row]) -> str:
 
 
 def _whole_row(row: Row) -> str:
-    timings = row["contenders"]
-    ours, theirs = timings["dlcli"], timings[row["best_other"]]
+    timings: Row = row["contenders"]
+    best = row.get("best_other", "")
+    ours, theirs = timings.get("dlcli", {}), timings.get(best, {})
+    layout = f" ({best.removeprefix('torch ').replace('_', ' ')})" if best else ""
     cells = [
-        row["title"] + (f" {MARK}" if disturbed(row) else ""), str(row["batch"]), _ms(ours["median_ms"]),
-        f"{_ms(theirs['median_ms'])} ({row['best_other'].removeprefix('torch ').replace('_', ' ')})",
-        f"**{row['ratio']:.2f}**", f"{ours['share_of_peak']:.0%}", f"{theirs['share_of_peak']:.0%}",
-        f"{ours['peak_mb']:.0f}", f"{theirs['peak_mb']:.0f}",
+        _title(row), str(row["batch"]), _cell(ours, "median_ms", _ms), _cell(theirs, "median_ms", _ms) + layout,
+        _cell(row, "ratio", "**{:.2f}**".format), _cell(ours, "share_of_peak", "{:.0%}".format),
+        _cell(theirs, "share_of_peak", "{:.0%}".format), _cell(ours, "peak_mb", "{:.0f}".format),
+        _cell(theirs, "peak_mb", "{:.0f}".format),
     ]  # fmt: skip
     return f"| {' | '.join(cells)} |"
+
+
+def _title(row: Row) -> str:
+    return row["title"] + (f" {MARK}" if disturbed(row) else "")
+
+
+def _cell(row: Row, name: str, form: Callable[[float], str]) -> str:
+    """A figure, or a dash where it was not measured."""
+    return form(row[name]) if name in row else "–"
 
 
 def _products(rows: list[Row]) -> str:
@@ -123,9 +135,10 @@ def _loop(rows: list[Row]) -> str:
     head = ["| net | batch | dlcli, samples/s | scikit-learn, samples/s | ratio |", "|---|--:|--:|--:|--:|"]
     lines = []
     for row in rows:
-        speeds = [f"{timing['samples_per_second']:,}" for timing in row["contenders"].values()]
-        title = row["title"] + (f" {MARK}" if disturbed(row) else "")
-        lines.append(f"| {title} | {row['batch']} | {' | '.join(speeds)} | **{row['ratio']:.2f}** |")
+        speeds = [_cell(row["contenders"].get(name, {}), "samples_per_second", "{:,}".format)
+                  for name in ("dlcli", "scikit-learn")]  # fmt: skip
+        ratio = _cell(row, "ratio", "**{:.2f}**".format)
+        lines.append(f"| {_title(row)} | {row['batch']} | {' | '.join(speeds)} | {ratio} |")
     return "\n".join(head + lines)
 
 
