@@ -2,8 +2,12 @@
 
 All four are one blocked product, target = f(a · b + bias), on the tile of `dlcli.kernels.tile`. The output is cut into
 blocks of rows and of panels, dealt out to the threads; a block's sum is cut into chunks of k. Per chunk the panels of
-b are packed, and stay in the second-level cache while the rows of a, read in place, pass in the first. A block of rows
-is finished (activation function, or eq. (4)) while it is still there.
+b are packed into the second-level cache; one of them at a time stays in the first, while the rows of a pass through.
+Rows of a are read in place. Where a is transposed, a tile's rows are side by side, and its steps of k far apart: then
+the block of a is copied too, unless few columns would share the copy.
+
+A tile's end is its last chunk's: eq. (4) at once, on weights and velocities that were fetched while the tile was
+running; an activation function when its block is done.
 
 Every output element is one sum in the order of k, owned by one thread. Cutting changes no bit: neither the
 number of threads nor the other samples of the batch matter.
@@ -13,21 +17,24 @@ from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
-from numba import get_num_threads, njit, prange
+from numba import get_num_threads, njit
 
 from dlcli.kernels import activation as activations
 from dlcli.kernels import tile as tiles
 from dlcli.kernels.activation import LINEAR, activate
-from dlcli.kernels.panel import pack, pack_transposed
+from dlcli.kernels.launch import Kernel, Launch, Planned, array, matrix, place
+from dlcli.kernels.panel import pack, pack_strips, pack_transposed
 from dlcli.kernels.sink import ADD, STORE, UPDATE, update_rows
 from dlcli.kernels.tile import PANEL, ROWS
-from dlcli.kernels.workspace import ones, workspace, zeros
+from dlcli.kernels.vectors import prefetch_rows
+from dlcli.kernels.workspace import ones, zeros
 
-DEPTH = 256  # steps of k in a chunk
-BLOCK_ROWS = 8 * ROWS if ROWS > 8 else 16 * ROWS  # about a hundred
-BLOCK_PANELS = 128 // PANEL
-PACKED = DEPTH * BLOCK_PANELS * PANEL  # elements of scratch: the panels, and the sums of a block for eq. (4)
-SCRATCH = PACKED + BLOCK_ROWS * BLOCK_PANELS * PANEL
+DEPTH = 288  # steps of k in a chunk
+BLOCK_ROWS = 128 // ROWS * ROWS  # of a
+BLOCK_PANELS = 256 // PANEL  # DEPTH of each, packed, and of the rows of a fit into a second-level cache
+COPY_COLUMNS = 128  # of the output, from which on copying a transposed a is paid back
+COLUMNS = BLOCK_PANELS * PANEL
+STRIPS = BLOCK_ROWS * DEPTH + (2 * BLOCK_ROWS // ROWS + 2) * (PANEL + DEPTH)  # of a, copied: see `pack_strips`
 SERIAL = 300_000  # multiply-adds below which waking the threads costs more than it saves
 ORIGIN = np.zeros(2, np.int64)  # the offsets of a sum's only run
 
@@ -41,83 +48,86 @@ def share(part, parts, total):
 
 
 @njit(cache=True)
-def _pack_block(b, b_transposed, k0, k1, n0, n1, panels):
+def _pack_panels(b, transposed, k0, k1, n0, n1, out):
     for n in range(n0, n1, PANEL):
         first, width = (n - n0) * (k1 - k0), min(PANEL, n1 - n)
-        if b_transposed:
-            pack_transposed(b, n, k0, k1 - k0, width, panels, first)
+        if transposed:
+            pack_transposed(b, n, k0, k1 - k0, width, out, first)
         else:
-            pack(b, k0, n, k1 - k0, width, panels, first)
+            pack(b, k0, n, k1 - k0, width, out, first)
 
 
-@njit(cache=True)
-def _finish(code, rows, n0, n1, function, kind, sums, target, velocity, constants, first):
-    """The end of ``rows`` rows of a block, from row ``first`` of the target and the columns n0 … n1."""
-    if kind == UPDATE:
-        start, size = first * target.strides[0] + n0 * target.itemsize, target.itemsize
-        rate, momentum, decay = constants[0], constants[1], constants[2]
-        real = target.dtype.type
-        update_rows(
-            rows, n1 - n0, sums, BLOCK_PANELS * PANEL, target.ctypes.data + start, velocity.ctypes.data + start,
-            target.strides[0] // size, real(rate), real(momentum), real(decay),
-        )  # fmt: skip
-    elif function != LINEAR:
-        for m in range(first, first + rows):
-            start = target.ctypes.data + m * target.strides[0] + n0 * target.itemsize
-            activate(code[1], function, start, n1 - n0)
-
-
-@njit(cache=True)
-def _blocks(first, last, grid, code, a, a_transposed, b, b_transposed, bias, function, sink, origin, scratch):
-    """Blocks ``first`` … ``last`` of the product, numbered down the columns of ``grid`` = (row, column blocks)."""
-    kind, target, velocity, constants = sink
-    size = a.itemsize
-    rows_total, columns_total = target.shape
-    depth_total = a.shape[0] if a_transposed else a.shape[1]
-    a_row, a_k = a.strides[0] // size, a.strides[1] // size
-    if a_transposed:
-        a_row, a_k = a_k, a_row
-    chunks, panels_total = (depth_total + DEPTH - 1) // DEPTH, (columns_total + PANEL - 1) // PANEL
-    limit = ROWS if size == 4 else ROWS // 2
-    packed = -1
-    for block in range(first, last):
-        p0, p1 = share(block // grid[0], grid[1], panels_total)
-        m0, m1 = share(block % grid[0], grid[0], rows_total)
+def _blocks(p, first, last, shared, scratch):
+    """Blocks ``first`` … ``last`` of the product, numbered down the columns of the grid; for `p` see `_product`."""
+    rows_total, columns_total, depth_total, grid_rows, grid_columns = p[0], p[1], p[2], p[3], p[4]
+    tile, activation, function, origin, limit, size = p[5], p[6], p[7], p[8], p[9], p[10]
+    a_start, a_transposed, b_start, b_transposed, bias = p[11], p[12], p[13], p[14], p[15]
+    kind, target, velocity, constants = p[16], p[17], p[18], array(p[19], 3, scratch)
+    updates, a_copied = kind == UPDATE, a_transposed and columns_total >= COPY_COLUMNS
+    if b_transposed:
+        b = matrix(b_start, columns_total, depth_total, scratch)
+    else:
+        b = matrix(b_start, depth_total, columns_total, scratch)
+    panels = place(scratch)
+    block_a = panels + size * DEPTH * COLUMNS
+    result = block_a + size * STRIPS
+    row, panels_total = size * columns_total, (columns_total + PANEL - 1) // PANEL
+    chunks = (depth_total + DEPTH - 1) // DEPTH
+    while first < last:
+        column, end = first // grid_rows, min(last, (first // grid_rows + 1) * grid_rows)
+        p0, p1 = share(column, grid_columns, panels_total)
         n0, n1 = p0 * PANEL, min(p1 * PANEL, columns_total)
-        strips = (m1 - m0 + limit - 1) // limit
+        top = share(first % grid_rows, grid_rows, rows_total)[0]
+        bottom = share((end - 1) % grid_rows, grid_rows, rows_total)[1]
+        first = end
         for chunk in range(chunks):
-            k0, k1 = chunk * DEPTH, min((chunk + 1) * DEPTH, depth_total)
-            if chunks > 1 or packed != p0:
-                _pack_block(b, b_transposed, k0, k1, n0, n1, scratch)
-                packed = p0
-            for strip in range(strips):
-                r0, r1 = share(strip, strips, m1 - m0)
-                if kind == UPDATE:
-                    out_row = BLOCK_PANELS * PANEL
-                    out = scratch.ctypes.data + size * (PACKED + r0 * out_row)
-                else:
-                    out_row = target.strides[0] // size
-                    out = target.ctypes.data + size * ((m0 + r0) * out_row + n0)
-                init, init_row = out, out_row
-                if chunk == 0 and kind != ADD:
-                    init, init_row = bias.ctypes.data + size * n0, 0
-                left = a.ctypes.data + size * ((m0 + r0) * a_row + k0 * a_k)
-                for n in range(0, n1 - n0, PANEL):
-                    tiles.call(
-                        code[0], r1 - r0, min(PANEL, n1 - n0 - n), left, a_row, a_k, 1, k1 - k0, origin.ctypes.data,
-                        scratch.ctypes.data + size * n * (k1 - k0), init + size * n, init_row, out + size * n, out_row,
-                    )  # fmt: skip
-                if chunk == chunks - 1:
-                    _finish(code, r1 - r0, n0, n1, function, kind, out, target, velocity, constants, m0 + r0)
+            k0, k1 = share(chunk, chunks, depth_total)
+            begins, ends = chunk == 0 and kind != ADD, chunk == chunks - 1
+            _pack_panels(b, b_transposed, k0, k1, n0, n1, array(panels, DEPTH * COLUMNS, scratch))
+            for m0 in range(top, bottom, BLOCK_ROWS):
+                m1 = min(m0 + BLOCK_ROWS, bottom)
+                strips = (m1 - m0 + limit - 1) // limit
+                height = (m1 - m0 + strips - 1) // strips
+                strip_size = (k1 - k0) * height + PANEL
+                if a_copied:
+                    start = a_start + size * (k0 * rows_total + m0)
+                    pack_strips(constants[0], size, k1 - k0, m1 - m0, height, start, rows_total, block_a, strip_size)
+                for n in range(n0, n1, PANEL):
+                    width = min(PANEL, n1 - n)
+                    for strip in range(strips):
+                        r0, rows = m0 + strip * height, min(height, m1 - m0 - strip * height)
+                        home = row * r0 + size * n
+                        prefetch_rows(target + home, rows, row, size * width)
+                        out, out_row = target + home, columns_total
+                        if updates:
+                            if chunks > 1:
+                                out = shared + home
+                            else:
+                                out, out_row = result, PANEL
+                            if ends:
+                                prefetch_rows(velocity + home, rows, row, size * width)
+                        if a_copied:
+                            left, a_row, a_k = block_a + size * strip * strip_size, 1, height
+                        elif a_transposed:
+                            left, a_row, a_k = a_start + size * (k0 * rows_total + r0), 1, rows_total
+                        else:
+                            left, a_row, a_k = a_start + size * (r0 * depth_total + k0), depth_total, 1
+                        init, init_row = (bias + size * n, 0) if begins else (out, out_row)
+                        tiles.call(
+                            tile, rows, width, left, a_row, a_k, 1, k1 - k0, origin,
+                            panels + size * (n - n0) * (k1 - k0), init, init_row, out, out_row,
+                        )  # fmt: skip
+                        if updates and ends:
+                            update_rows(
+                                rows, width, out, out_row, target + home, velocity + home, columns_total,
+                                constants[0], constants[1], constants[2],
+                            )  # fmt: skip
+                if ends and function != LINEAR:
+                    for m in range(m0, m1):
+                        activate(activation, function, target + row * m + size * n0, n1 - n0)
 
 
-@njit(cache=True, parallel=True)
-def _parallel_blocks(workers, grid, code, a, a_transposed, b, b_transposed, bias, function, sink, origin, scratch):
-    for worker in prange(workers):
-        first, last = share(np.int64(worker), workers, grid[0] * grid[1])
-        _blocks(
-            first, last, grid, code, a, a_transposed, b, b_transposed, bias, function, sink, origin, scratch[worker]
-        )
+BLOCKS = Kernel(_blocks)
 
 
 @lru_cache(maxsize=1024)
@@ -145,46 +155,57 @@ def machine_code(itemsize: int) -> tuple[int, int]:
     return tiles.address(itemsize), activations.address(itemsize)
 
 
-def _run(a, a_transposed, b, b_transposed, bias, function, kind, target, velocity, constants):
+def _product(a, a_transposed, b, b_transposed, bias, function, kind, target, velocity, constants):
     rows, columns = target.shape
-    work = rows * columns * a.shape[0 if a_transposed else 1]
-    workers = 1 if work < SERIAL else get_num_threads()
-    _, scratch = workspace(target.dtype, 0, workers, SCRATCH)
-    sink = (kind, target, velocity, constants)
-    code, grid = machine_code(target.itemsize), _grid(rows, columns, workers)
-    rest = (grid, code, a, a_transposed, b, b_transposed, bias, function, sink, ORIGIN)
-    if workers == 1:
-        _blocks(0, grid[0] * grid[1], *rest, scratch[0])
-    else:
-        _parallel_blocks(workers, *rest, scratch)
+    depth = a.shape[0 if a_transposed else 1]
+    parallel = rows * columns * depth >= SERIAL
+    grid = _grid(rows, columns, get_num_threads() if parallel else 1)
+    size = target.itemsize
+    arguments = (
+        rows, columns, depth, *grid, *machine_code(size), function, ORIGIN, tiles.row_limit(size), size,
+        a, a_transposed, b, b_transposed, bias, kind, target, velocity, constants,
+    )  # fmt: skip
+    chunks = -(-depth // DEPTH)
+    return [
+        Launch(
+            BLOCKS, target.dtype, grid[0] * grid[1], arguments, parallel=parallel,
+            shared=target.nbytes if kind == UPDATE and chunks > 1 else 0,
+            scratch=size * (DEPTH * COLUMNS + STRIPS + ROWS * PANEL),
+        )
+    ]  # fmt: skip
 
 
-def forward(x: Array, weights: Array, bias: Array, function: int, y: Array) -> None:
+@Planned
+def forward(x: Array, weights: Array, bias: Array, function: int, y: Array) -> list[Launch]:
     """y ← f(x · weights + bias): x (N, inputs), weights (inputs, units), bias (units,), y (N, units)."""
-    _run(x, False, weights, False, bias, function, STORE, y, y, bias)
+    return _product(x, False, weights, False, bias, function, STORE, y, y, bias)
 
 
-def forward_transposed(x: Array, weights: Array, bias: Array, function: int, y: Array) -> None:
+@Planned
+def forward_transposed(x: Array, weights: Array, bias: Array, function: int, y: Array) -> list[Launch]:
     """y ← f(x · weightsᵀ + bias): x (N, units), weights (inputs, units), bias (inputs,), y (N, inputs)."""
-    _run(x, False, weights, True, bias, function, STORE, y, y, bias)
+    return _product(x, False, weights, True, bias, function, STORE, y, y, bias)
 
 
-def input_gradient(dy: Array, weights: Array, dx: Array) -> None:
+@Planned
+def input_gradient(dy: Array, weights: Array, dx: Array) -> list[Launch]:
     """dx ← dy · weightsᵀ: dy (N, units), weights (inputs, units), dx (N, inputs)."""
     nothing = zeros(dx.dtype, dx.shape[1])
-    _run(dy, False, weights, True, nothing, LINEAR, STORE, dx, dx, nothing)
+    return _product(dy, False, weights, True, nothing, LINEAR, STORE, dx, dx, nothing)
 
 
-def weight_gradient(x: Array, dy: Array, kind: int, target: Array, velocity: Array, constants: Array) -> None:
+@Planned
+def weight_gradient(x: Array, dy: Array, kind: int, target: Array, velocity: Array, constants: Array) -> list[Launch]:
     """xᵀ · dy, sent to a sink: x (N, inputs), dy (N, units), target (inputs, units)."""
-    _run(x, True, dy, False, zeros(dy.dtype, dy.shape[1]), LINEAR, kind, target, velocity, constants)
+    return _product(x, True, dy, False, zeros(dy.dtype, dy.shape[1]), LINEAR, kind, target, velocity, constants)
 
 
-def column_sums(d: Array, kind: int, target: Array, velocity: Array, constants: Array) -> None:
+@Planned
+def column_sums(d: Array, kind: int, target: Array, velocity: Array, constants: Array) -> list[Launch]:
     """A bias's gradient: the sum of d (rows, columns) over its rows, in order, sent to a sink of (columns,).
 
     It is the product of a row of ones with d.
     """
     row = ones(d.dtype, len(d)).reshape(1, -1)
     flat = target.reshape(1, -1), velocity.reshape(1, -1)
-    _run(row, False, d, False, zeros(d.dtype, d.shape[1]), LINEAR, kind, *flat, constants)
+    return _product(row, False, d, False, zeros(d.dtype, d.shape[1]), LINEAR, kind, *flat, constants)

@@ -13,8 +13,10 @@ from numba.core.cgutils import for_range
 from numba.extending import intrinsic
 
 from dlcli.kernels import vectors
-from dlcli.kernels.tile import PANEL
+from dlcli.kernels.tile import PANEL, row_limit
 from dlcli.kernels.vectors import I32, JIT_OFF, MACHINE, constant
+
+STEPS = 16  # of k, that strips are packed by
 
 
 @intrinsic
@@ -36,6 +38,27 @@ def _copy_rows(typing, like, rows, width, source, source_row, panel):
         return context.get_dummy_value()
 
     return types.void(like, *[types.intp] * 5), codegen
+
+
+@intrinsic
+def _copy_strip(typing, like, depth, rows, source, source_row, out, out_row):
+    itemsize = like.bitwidth // 8
+    lanes, limit = vectors.lanes_of(itemsize), row_limit(itemsize)
+    starts = range(0, limit, lanes)
+
+    def codegen(context, builder, signature, arguments):
+        _, depth, rows, source, source_row, out, out_row = arguments
+        source, out = (vectors.pointer(builder, x, itemsize) for x in (source, out))
+        masks = [vectors.first_lanes(builder, builder.sub(rows, constant(start)), lanes) for start in starts]
+        with for_range(builder, depth) as loop:
+            step = builder.gep(source, [builder.mul(loop.index, source_row)])
+            place = builder.gep(out, [builder.mul(loop.index, out_row)])
+            for start, mask in zip(starts, masks, strict=True):
+                value = vectors.load(builder, builder.gep(step, [constant(start)]), lanes, mask)
+                vectors.store(builder, value, builder.gep(place, [constant(start)]))
+        return context.get_dummy_value()
+
+    return types.void(like, *[types.intp] * 6), codegen
 
 
 @intrinsic
@@ -74,6 +97,11 @@ def _copy_rows_twin(like, rows, width, source, source_row, panel):
     out[:, :width] = vectors.view(source, (rows, width), (source_row, 1), like.itemsize)
 
 
+def _copy_strip_twin(like, depth, rows, source, source_row, out, out_row):
+    step = vectors.view(source, (depth, rows), (source_row, 1), like.itemsize)
+    vectors.view(out, (depth, rows), (out_row, 1), like.itemsize)[:] = step
+
+
 def _transpose_square_twin(like, source, source_row, out, out_row):
     lanes = vectors.lanes_of(like.itemsize)
     square = vectors.view(source, (lanes, lanes), (source_row, 1), like.itemsize)
@@ -81,6 +109,7 @@ def _transpose_square_twin(like, source, source_row, out, out_row):
 
 
 copy_rows: Any = _copy_rows_twin if JIT_OFF else _copy_rows
+copy_strip: Any = _copy_strip_twin if JIT_OFF else _copy_strip
 transpose_square: Any = _transpose_square_twin if JIT_OFF else _transpose_square
 
 
@@ -112,3 +141,17 @@ def pack_transposed(source, i, j, depth, width, out, first):
             k = min(step * lanes, depth - lanes)
             start = source.ctypes.data + (i + n) * source.strides[0] + (j + k) * size
             transpose_square(out[0], start, row, out.ctypes.data + size * (first + k * PANEL + n), PANEL)
+
+
+@njit(cache=True)
+def pack_strips(like, size, depth, rows, height, source, source_row, out, strip_size):
+    """out ← a transposed operand: for each of ``depth`` steps of k, ``height`` rows of a tile side by side.
+
+    ``size``: bytes of an element. Strips are ``strip_size`` elements apart: depth · height, and room for two vectors,
+    since the copies write past their end. A few steps at a time: a line of the source is near while strips share it.
+    """
+    for k in range(0, depth, STEPS):
+        for first in range(0, rows, height):
+            place = out + size * (first // height * strip_size + k * height)
+            start = source + size * (k * source_row + first)
+            copy_strip(like, min(STEPS, depth - k), min(height, rows - first), start, source_row, place, height)

@@ -56,8 +56,12 @@ def _update_rows(typing, rows, width, g, g_row, w, v, row, rate, momentum, decay
             slope = builder.fadd(vectors.load(builder, g_at, lanes, mask), builder.fmul(decay, old))
             kept = builder.fmul(momentum, vectors.load(builder, v_at, lanes, mask))
             delta = builder.fsub(kept, builder.fmul(rate, slope))
-            vectors.store(builder, delta, v_at, mask)
-            vectors.store(builder, builder.fadd(old, delta), w_at, mask)
+            new = builder.fadd(old, delta)
+            if mask is None:
+                vectors.store(builder, delta, v_at)
+                vectors.store(builder, new, w_at)
+            else:
+                vectors.store_first(builder, [delta, new], [v_at, w_at], rest, mask)
 
         with for_range(builder, rows) as outer:
             with for_range(builder, whole) as inner:
