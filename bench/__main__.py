@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import nets, products, results, shapes, tables, whole_loop, whole_nets
+from bench.load import Others
 from bench.process import Worker, WorkerError
 from bench.whole_nets import Settings
 
@@ -66,8 +67,9 @@ def _check(names: list[str]) -> None:
 def _machine(given: argparse.Namespace, share: float) -> tuple[float, dict[str, Any]]:
     """The peak, and what is to be known of the machine and the contenders."""
     with Worker("dlcli_nets", given.threads) as worker:
+        others = Others([worker.pid])
         peak = worker.make(seconds=2 * share)["facts"]["peak_gflops"]
-        machine = results.describe(worker.facts, given.threads, peak)
+        machine = results.describe(worker.facts, given.threads, peak) | {"others": others.share()}
     for module in () if given.only == "dlcli" else ("torch_nets", "sklearn_loop"):
         if given.only is None or module == "torch_nets":
             with Worker(module, given.threads) as worker:
@@ -101,7 +103,10 @@ def _keep(found: dict[str, Any], given: argparse.Namespace, *, partial: bool) ->
     if given.out is None:
         if partial:
             return
-        disturbed = [group for group in GROUPS if any(map(tables.disturbed, found.get(group, ())))]
+        # A peak that was measured too low would raise every share of it.
+        disturbed = [
+            g for g in GROUPS if any(map(tables.disturbed, [found["machine"], *found.get(g, ())])) and g in found
+        ]
         if disturbed:
             print(f"\nnot kept, since others used the machine meanwhile: {', '.join(disturbed)}; try again, or --out")
         found = {name: value for name, value in found.items() if name not in disturbed}

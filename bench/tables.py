@@ -8,15 +8,16 @@ from bench.products import summary
 
 Row = dict[str, Any]
 MARK = "†"
-NOTE = f"{MARK} others used more than {LIMIT:.0%} of the machine meanwhile: the row says little."
+NOTE = f"{MARK} others used more than {LIMIT:.0%} of the machine meanwhile: the row (or the peak, and with it every share) says little."
 
 
 def heading(machine: Row) -> str:
     """The machine in one line."""
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    mark = f" {MARK}" if disturbed(machine) else ""
     return (
         f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads, {machine['instructions']}; "
-        f"peak of the bare tile {machine['peak_gflops']:.0f} GFLOP/s; {versions}; {machine['date']}, "
+        f"peak of the bare tile {machine['peak_gflops']:.0f} GFLOP/s{mark}; {versions}; {machine['date']}, "
         f"load average {machine['load_average']}"
     )
 
@@ -64,7 +65,7 @@ def page(groups: dict[str, Any]) -> str:
     parts = []
     for group, held in groups.items():
         parts += [f"## {group.capitalize()}\n", f"{heading(held['machine'])}.\n", table(group, held["rows"]), ""]
-        if any(map(disturbed, held["rows"])):
+        if any(map(disturbed, [held["machine"], *held["rows"]])):
             parts += [NOTE, ""]
     return "\n".join(parts).rstrip() + "\n"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench import performance, results, rounds, shapes, tables
-from bench.__main__ import arguments
+from bench.__main__ import _keep, arguments
 from bench.nets import NETS
 from bench.whole_nets import compare
 
@@ -75,6 +75,16 @@ def test_rounds_are_dropped_for_what_others_did_alone():
     assert rounds._quiet([quiet[0], busy, busy]) == [quiet[0], busy, busy]  # too few quiet ones: all, and marked
     assert tables.disturbed({"others": 0.5})
     assert not tables.disturbed({"others": None})
+
+
+def test_disturbed_groups_are_not_kept(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(results, "FOLDER", tmp_path / "kept")
+    machine = {"others": 0.0, "processor": "p", "instructions": "AVX2", "threads": 2}
+    busy = {"machine": machine, "steps": [{"others": 0.0}, {"others": 0.5}]}
+    _keep(busy, arguments([]), partial=False)
+    _keep({"machine": machine | {"others": 0.5}, "steps": [{"others": 0.0}]}, arguments([]), partial=False)
+    assert capsys.readouterr().out.count("not kept") == 2
+    assert not results.FOLDER.exists()
 
 
 def test_a_net_has_one_place_in_the_results():
