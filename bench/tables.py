@@ -8,7 +8,10 @@ from bench.products import summary
 
 Row = dict[str, Any]
 MARK = "†"
-NOTE = f"{MARK} others used more than {LIMIT:.0%} of the machine meanwhile: the row (or the peak, and with it every share) says little."
+NOTE = (
+    f"{MARK} others used more than {LIMIT:.0%} of the machine meanwhile: "
+    "the row (or the peak, and with it every share) says little."
+)
 
 
 def heading(machine: Row) -> str:
