@@ -28,8 +28,9 @@ lint: $(READY) ## style and types
 
 check: lint test ## all that CI checks
 
-bench: $(READY) ## time training steps of the shipped configs
-	$(BIN)/python bench/steps.py
+bench: $(READY) ## time dlcli beside PyTorch and scikit-learn (installs them)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 scikit-learn==1.9.1
+	$(BIN)/python -m bench
 
 parity: $(READY) ## compare 100 steps of SGD with PyTorch's (installs it)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0

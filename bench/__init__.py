@@ -1,0 +1,1 @@
+"""dlcli beside PyTorch and scikit-learn, in one run: see README.md in this folder."""
