@@ -12,13 +12,13 @@ import numpy as np
 
 from bench.nets import DECAY, INFERENCE, MOMENTUM, RATE, Net, find
 from bench.workers.data import batches
-from bench.workers.peak import peak
 from bench.workers.serve import Made, Work
 from dlcli.config.experiment import Experiment
 from dlcli.config.load import load
 from dlcli.data.batches import Batch
 from dlcli.graph import Graph
 from dlcli.kernels import vectors
+from dlcli.kernels.peak import peak
 from dlcli.network import Network
 from dlcli.optim.schedules.base import Clock
 from dlcli.pretrain.methods.autoencoder import Autoencoder
