@@ -43,7 +43,7 @@ class Kernel:
 
     def __init__(self, body: Callable[..., None]) -> None:
         self.body = body
-        self._compiled = njit(cache=True, nogil=True, error_model="numpy")(body)
+        self.compiled = njit(cache=True, nogil=True, error_model="numpy")(body)
         self._addresses: dict[int, int] = {}
 
     def address(self, itemsize: int) -> int:
@@ -52,8 +52,8 @@ class Kernel:
         if found is None:
             signature = (types.CPointer(types.int64), types.intp, types.intp, types.intp,
                          types.CPointer(_TYPES[itemsize]))  # fmt: skip
-            self._compiled.compile(signature)
-            compiled = self._compiled.overloads[signature]
+            self.compiled.compile(signature)
+            compiled = self.compiled.overloads[signature]
             found = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name)
             self._addresses[itemsize] = found
         return found

@@ -17,9 +17,13 @@ for part in all_products(2).values():
 print(MACHINE.rows, digest.hexdigest())
 """
 COUNT_HITS = """
-from dlcli.kernels import conv2d, correlation, dense, tile, weight_correlation
-kernels = (dense._blocks, correlation.bands, correlation.pack_weights, weight_correlation.units)
-print(tile._compiled(4).cache_hits, [sum(kernel.stats.cache_misses.values()) for kernel in kernels])
+from dlcli.kernels import correlation, dense, launch, tile, weight_correlation, winograd
+kernels = (
+    dense.BLOCKS, correlation.BANDS, correlation.PACK_WEIGHTS, weight_correlation.UNITS,
+    winograd.TRANSFORM_WEIGHTS, winograd.WALK, winograd.GRADIENT,
+)
+compiled = [*(kernel.compiled for kernel in kernels), launch._serial]
+print(tile._compiled(4).cache_hits, [sum(function.stats.cache_misses.values()) for function in compiled])
 """
 FALLBACK = """
 import numpy as np

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlcli.kernels import conv2d, dense
+from dlcli.kernels import conv2d, dense, winograd
 from dlcli.kernels.activation import LINEAR, RELU
 from dlcli.kernels.sink import ADD, STORE, UPDATE
 from tests.kernels import naive
@@ -104,6 +104,14 @@ def test_convolution_products(data):
         ((2, 1, 4, 5), (2, 2), 6, (2, 1, 1, 0, 2, 1, 1)),  # rows that no output reads
         ((2, 4, 1, 5), (2, 2), 6, (1, 2, 0, 1, 1, 2, 1)),  # columns that no output reads
         ((2, 1, 1, 5), (2, 2), 6, (2, 2, 1, 1, 2, 2, 1)),
+        ((2, 8, 8, 32), (3, 3), 32, (1, 1, 1, 1, 1, 1, 1)),  # from here on Winograd's
+        ((2, 9, 7, 40), (3, 3), 50, (1, 1, 1, 1, 1, 1, 1)),  # odd sides, columns off the panel
+        ((3, 7, 7, 64), (3, 3), 72, (1, 1, 0, 0, 1, 1, 2)),
+        ((1, 5, 6, 33), (3, 3), 34, (1, 1, 2, 2, 1, 1, 1)),
+        ((5, 14, 13, 320), (3, 3), 48, (1, 1, 1, 1, 1, 1, 1)),  # the sum in chunks, several blocks
+        ((1, 1, 1, 32), (3, 3), 32, (1, 1, 1, 1, 1, 1, 1)),
+        ((2, 6, 6, 32), (3, 3), 100, (1, 1, 0, 1, 1, 1, 1)),
+        ((1, 40, 34, 32), (3, 3), 33, (1, 1, 1, 1, 1, 1, 1)),  # several blocks of the weights' gradient
     ],
 )
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -129,7 +137,18 @@ def all_products(images):
     dense.input_gradient(flat_y, matrix, flat_dx)
     dense.weight_gradient(rows, flat_y, STORE, flat_dw, flat_dw, b)
     dense.column_sums(d.reshape(-1, 40), STORE, sums, sums, b)
-    return {"per sample": (y, dx, flat_y, flat_dx), "per batch": (dw, flat_dw, sums)}
+    x, w, d = (
+        random(5, np.float32, (12, 9, 8, 40))[0][:images], random(6, np.float32, (3, 3, 40, 33))[0],
+        random(7, np.float32, (12, 9, 8, 33))[0][:images],
+    )  # fmt: skip
+    assert winograd.suits(w.shape, geometry)
+    fast_y, fast_dx, fast_dw = np.empty_like(d), np.empty_like(x), np.empty_like(w)
+    conv2d.forward(x, w, b, geometry, RELU, fast_y)
+    conv2d.input_gradient(d, w, geometry, fast_dx)
+    conv2d.weight_gradient(x, d, geometry, STORE, fast_dw, fast_dw, b)
+    return {
+        "per sample": (y, dx, flat_y, flat_dx, fast_y, fast_dx), "per batch": (dw, flat_dw, sums, fast_dw)
+    }  # fmt: skip
 
 
 @pytest.fixture
@@ -151,3 +170,15 @@ def test_a_sample_does_not_depend_on_its_batch(threads):
     threads(2)
     for whole, part in zip(all_products(12)["per sample"], all_products(5)["per sample"], strict=True):
         np.testing.assert_array_equal(whole[:5], part)
+
+
+def test_winograd_is_taken_for_whole_steps_of_three_by_three_with_many_channels():
+    plain = (1, 1, 1, 1, 1, 1, 1)
+    assert winograd.suits((3, 3, 32, 32), plain)
+    assert winograd.suits((3, 3, 32, 64), (1, 1, 0, 2, 1, 1, 2))
+    for weights, geometry in (
+        ((3, 3, 31, 64), plain), ((3, 3, 32, 31), plain), ((5, 5, 32, 32), plain), ((3, 3, 32, 32), (2, 1, *plain[2:])),
+        ((3, 3, 32, 32), (1, 1, 3, 1, 1, 1, 1)), ((3, 3, 32, 32), (1, 1, 1, 1, 1, 2, 1)),
+        ((3, 3, 32, 48), (1, 1, 1, 1, 1, 1, 2)),
+    ):  # fmt: skip
+        assert not winograd.suits(weights, geometry)
