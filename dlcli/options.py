@@ -160,7 +160,7 @@ def _descriptions(options: type[Options]) -> dict[str, str | None]:
     for owner in reversed(options.__mro__):
         if issubclass(owner, Options):
             found = _docstrings(owner.__module__).get(owner.__qualname__, {})
-            result |= {name: found.get(name) for name in owner.__dict__.get("__annotations__", {})}
+            result |= {name: found.get(name) for name in inspect.get_annotations(owner)}
     return result
 
 

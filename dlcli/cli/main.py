@@ -11,6 +11,7 @@ import click
 from click.shell_completion import shell_complete
 
 import dlcli
+from dlcli import cache
 from dlcli.cli import commands, failures
 from dlcli.cli.options import examples
 
@@ -47,6 +48,7 @@ class CommandLine(click.Group):
             extra["color"] = False
 
         def run() -> None:
+            cache.announce(failures.tell)
             with self.make_context("dlcli", arguments, **extra) as context:
                 self.invoke(context)
 
