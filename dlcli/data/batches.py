@@ -108,7 +108,7 @@ def _gather(source: Array, indices: Array | slice, out: Array) -> None:
     if isinstance(indices, slice):
         np.copyto(out, source[indices], casting="unsafe")
     elif out.dtype == source.dtype and source.flags.c_contiguous:
-        np.take(source, indices, axis=0, out=out, mode="clip")  # mode "raise" would make a copy
+        source.take(indices, 0, out, "clip")  # mode "raise" would make a copy
     else:
         np.copyto(out, source[indices], casting="unsafe")
 
