@@ -1,5 +1,6 @@
 """The `dlcli` command: finds the commands, one module each, and imports only the one that is chosen."""
 
+import gc
 import importlib
 import os
 import pkgutil
@@ -73,5 +74,6 @@ def command_line() -> None:
 
 def main() -> NoReturn:
     """The entry point of the installed command."""
+    gc.set_threshold(50_000, 20, 20)  # imports make many objects and little garbage: looking for it delays the start
     failures.open_closed_descriptors()
     command_line.main()
