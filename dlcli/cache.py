@@ -11,13 +11,29 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dlcli
 
 VARIABLE = "NUMBA_CACHE_DIR"
 PREFIX = "kernels-"
+COMPILING = "compiling kernels for this machine; the next run finds them compiled"
+
+_tell: Callable[[str], object] | None = None
+
+
+def announce(tell: Callable[[str], object] | None) -> None:
+    """Let ``tell`` know, once, when a kernel is not in the cache and must be compiled, which takes a while."""
+    global _tell
+    _tell = tell
+
+
+def _announce() -> None:
+    global _tell
+    tell, _tell = _tell, None
+    if tell is not None:
+        tell(COMPILING)
 
 
 def prepare_kernel_cache() -> None:
@@ -80,12 +96,15 @@ def _survive_damage() -> None:
 
     class Tolerant(caching.IndexDataCacheFile):
         def load(self, key: object) -> object:
+            found = None
             try:
-                return super().load(key)
+                found = super().load(key)
             except Exception:  # unpickling damaged bytes raises nearly anything
                 with contextlib.suppress(OSError):
                     self.flush()
-                return None
+            if found is None:
+                _announce()
+            return found
 
         def save(self, key: object, data: object) -> None:
             with contextlib.suppress(OSError):

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +13,15 @@ from dlcli import random
 from dlcli.graph import Graph, Node
 from dlcli.kernels.sink import ADD, STORE
 from dlcli.layers.base import Array, Arrays, BufferSpec, Layer, Sink
+
+
+class _Views(NamedTuple):
+    """The buffers as batches of one size use them: each layer with its arrays, in the order in which it is asked."""
+
+    arrays: list[Arrays]
+    forward: list[tuple[Layer, Arrays]]
+    backward: list[tuple[Layer, Arrays]]
+    penalties: list[tuple[Layer, Arrays]]
 
 
 class Network:
@@ -48,7 +59,7 @@ class Network:
         self._sinks: dict[str, Sink] = {}
         self._input_gradient = False
         self._capacity = 0
-        self._views: dict[int, list[Arrays]] = {}
+        self._views: dict[int, _Views] = {}
 
     def initialise(self, names: Iterable[str] | None = None) -> None:
         """Draw initial values, of all parameters or of those named; each has a generator of its own."""
@@ -64,6 +75,7 @@ class Network:
         """
         self._sinks = dict(sinks)
         self._input_gradient = input_gradient
+        self.__dict__.pop("_first_needed", None)
         self._views.clear()
 
     def wrap_layers(self, wrap: Callable[[Node], Layer]) -> None:
@@ -77,40 +89,40 @@ class Network:
 
         Random layers are at work in ``training`` only, as functions of ``step``.
         """
-        views = self._arrays(len(x))
-        np.copyto(views[0].inputs[0], x, casting="unsafe")
-        for node, arrays in zip(self.graph.nodes, views, strict=True):
-            node.layer.forward(arrays, training, step)
-        return views[-1].output
+        views = self._batch(len(x))
+        np.copyto(views.arrays[0].inputs[0], x, casting="unsafe")
+        for layer, arrays in views.forward:
+            layer.forward(arrays, training, step)
+        return views.arrays[-1].output
 
     def output_gradient(self, samples: int) -> Array:
         """The buffer (samples, …) in which `backward` expects d loss / d output."""
-        return self._arrays(samples)[-1].d_output
+        return self._batch(samples).arrays[-1].d_output
 
     def backward(self, samples: int) -> None:
         """Pass back the output gradient of the batch just passed forward in training, into the sinks.
 
         It ends at the first layer with a sink; what lies before gets no gradient.
         """
-        views = self._arrays(samples)
-        for index in range(len(views) - 1, self._first_needed() - 1, -1):
-            self.graph.nodes[index].layer.backward(views[index])
+        for layer, arrays in self._batch(samples).backward:
+            layer.backward(arrays)
 
     def input_gradient(self, samples: int) -> Array:
         """d loss / d x of the last `backward`, after ``bind(…, input_gradient=True)``."""
-        gradient = self._arrays(samples)[0].d_inputs[0]
+        gradient = self._batch(samples).arrays[0].d_inputs[0]
         assert gradient is not None, "bind the network with input_gradient=True first"  # noqa: S101
         return gradient
 
     def outputs(self, samples: int) -> dict[str, Array]:
         """Every layer's output in the last `forward`, by the layer's name."""
-        return {node.name: arrays.output for node, arrays in zip(self.graph.nodes, self._arrays(samples), strict=True)}
+        views = self._batch(samples).arrays
+        return {node.name: arrays.output for node, arrays in zip(self.graph.nodes, views, strict=True)}
 
     def penalty(self, samples: int) -> float:
         """What the layers add to the loss of the batch just passed forward."""
-        views = self._arrays(samples)
-        return sum(n.layer.penalty(arrays) for n, arrays in zip(self.graph.nodes, views, strict=True))
+        return sum(layer.penalty(arrays) for layer, arrays in self._batch(samples).penalties)
 
+    @cached_property
     def _first_needed(self) -> int:
         """Index of the first layer whose backward pass is wanted."""
         if self._input_gradient:
@@ -121,13 +133,21 @@ class Network:
     def _own_sinks(self, node: Node) -> dict[str, Sink]:
         return {p: self._sinks[s] for p in node.parameters if (s := node.source(p)) in self._sinks}
 
-    def _arrays(self, samples: int) -> list[Arrays]:
+    def _batch(self, samples: int) -> _Views:
         """Views of the buffers for a batch of this many samples."""
         if samples > self._capacity:
             self._allocate(samples)
-        if samples not in self._views:
-            self._views[samples] = self._make_views(samples)
-        return self._views[samples]
+        views = self._views.get(samples)
+        if views is None:
+            arrays = self._make_views(samples)
+            layers = [(node.layer, own) for node, own in zip(self.graph.nodes, arrays, strict=True)]
+            views = self._views[samples] = _Views(
+                arrays=arrays,
+                forward=layers,
+                backward=layers[self._first_needed :][::-1],
+                penalties=[(layer, own) for layer, own in layers if type(layer).penalty is not Layer.penalty],
+            )
+        return views
 
     def _allocate(self, samples: int) -> None:
         """Buffers for the largest batch so far; smaller batches use their leading part."""
@@ -149,7 +169,7 @@ class Network:
 
     def _make_views(self, samples: int) -> list[Arrays]:
         nodes = self.graph.nodes
-        first = self._first_needed()
+        first = self._first_needed
         if first < len(nodes) and not self._gradients:
             # A layer's gradient is dead once its own backward pass is done: two buffers, in turn, serve the chain.
             largest = max(prod(shape) for shape in (self.graph.input_shape, *(node.shape for node in nodes)))

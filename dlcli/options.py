@@ -5,13 +5,24 @@ chosen by its ``type`` (a layer, a loss, a schedule …): a subclass registers i
 ``type`` field, in a module of the family's package, and nothing else has to be edited.
 """
 
+import ast
+import functools
 import importlib
+import inspect
+import os
 import pkgutil
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError, core_schema
+
+# Options mean the same whatever else is installed; and looking for plugins takes longer than reading a config.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 
 @dataclass(frozen=True)
@@ -24,24 +35,47 @@ class Also:
         object.__setattr__(self, "names", names)
 
 
+class _DescribedFields:
+    """The fields of options, each described by the docstring below it.
+
+    Pydantic can do that as it makes a class (``use_attribute_docstrings``), but reading the sources of all options
+    takes a third of a second, and only schemas, references and messages look at fields from outside.
+    """
+
+    def __get__(self, instance: object, owner: type["Options"]) -> dict[str, FieldInfo]:
+        fields = owner.__pydantic_fields__
+        if "_described" not in owner.__dict__:
+            owner._described = True
+            for name, text in _descriptions(owner).items():
+                if name in fields:
+                    fields[name].description = text
+        return fields
+
+
 class Options(BaseModel):
     """A mapping in the config file: strict types, no unknown keys, no NaN, immutable once read."""
 
+    # Validators are built when first wanted: that of a whole config builds each family's once.
     model_config = ConfigDict(
-        frozen=True, strict=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True,
-        validate_default=True,
-    )  # fmt: skip
+        frozen=True, strict=True, extra="forbid", allow_inf_nan=False, validate_default=True, defer_build=True
+    )
+
+    model_fields: ClassVar = _DescribedFields()
+    _described: ClassVar[bool]
+    _spellings: ClassVar[dict[str, str]]
 
     @classmethod
     def spellings(cls) -> dict[str, str]:
         """Other spellings of this mapping's keys → the field's own name."""
-        return {
-            other: name
-            for name, field in cls.model_fields.items()
-            for also in field.metadata
-            if isinstance(also, Also)
-            for other in also.names
-        }
+        if "_spellings" not in cls.__dict__:
+            cls._spellings = {
+                other: name
+                for name, field in cls.__pydantic_fields__.items()
+                for also in field.metadata
+                if isinstance(also, Also)
+                for other in also.names
+            }
+        return cls._spellings
 
     @model_validator(mode="before")
     @classmethod
@@ -75,8 +109,8 @@ class Family(Options):
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
         if "package" in cls.__dict__:
             cls._members = {}
-        elif "type" in cls.model_fields:
-            (name,) = get_args(cls.model_fields["type"].annotation)
+        elif "type" in cls.__pydantic_fields__:
+            (name,) = get_args(cls.__pydantic_fields__["type"].annotation)
             if name in cls._members:
                 raise TypeError(f"{cls.__name__}: type {name!r} is taken by {cls._members[name].__name__}")
             cls._members[name] = cls
@@ -84,8 +118,7 @@ class Family(Options):
     @classmethod
     def members(cls) -> dict[str, type[Self]]:
         """Every member of the family by its YAML type, in alphabetical order; imports their modules."""
-        for module in pkgutil.iter_modules(importlib.import_module(cls.package).__path__):
-            importlib.import_module(f"{cls.package}.{module.name}")
+        _import_all(cls.package)
         return dict(sorted(cls._members.items()))  # type: ignore[arg-type]
 
     @classmethod
@@ -112,6 +145,44 @@ class Family(Options):
         if isinstance(value, dict) and isinstance(value.get("type"), str):
             return value | {"type": cls.type_spellings().get(value["type"], value["type"])}
         return value
+
+
+@functools.cache
+def _import_all(package: str) -> None:
+    """Import every module of a package."""
+    for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+        importlib.import_module(f"{package}.{module.name}")
+
+
+def _descriptions(options: type[Options]) -> dict[str, str | None]:
+    """The docstring below each field, its own or inherited; None where there is none, or no source."""
+    result: dict[str, str | None] = {}
+    for owner in reversed(options.__mro__):
+        if issubclass(owner, Options):
+            found = _docstrings(owner.__module__).get(owner.__qualname__, {})
+            result |= {name: found.get(name) for name in inspect.get_annotations(owner)}
+    return result
+
+
+@functools.cache
+def _docstrings(module: str) -> dict[str, dict[str, str]]:
+    """For each class of a module, the texts that follow annotated names in its body."""
+    try:
+        source = inspect.getsource(sys.modules[module])
+    except (KeyError, OSError, TypeError):  # it has none
+        return {}
+    return {
+        statement.name: dict(_described(statement.body))
+        for statement in ast.parse(source).body
+        if isinstance(statement, ast.ClassDef)
+    }
+
+
+def _described(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
+    for statement, following in pairwise(body):
+        match statement, following:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                yield name, inspect.cleandoc(text)
 
 
 def _pair(value: Any) -> Any:

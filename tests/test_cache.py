@@ -123,3 +123,9 @@ def test_a_full_disk_is_no_failure(run):
 
 def test_importing_dlcli_is_light(run):
     assert run("import sys, dlcli; print('numba' in sys.modules)") == "False"
+
+
+def test_compiling_is_announced_once_and_only_where_the_cache_is_cold(run):
+    announced = "from dlcli import cache; cache.announce(print)\n" + RUN_THE_KERNEL
+    assert run(announced.replace("== 3", "== 3 and successor(2.0) == 3")).splitlines() == [cache.COMPILING, "0"]
+    assert run(announced) == "1"

@@ -50,26 +50,26 @@ def _tell(failure: BaseException) -> int:
     """Print what the user should read, and return the exit code."""
     match failure:
         case click.exceptions.NoArgsIsHelpError():
-            _print(failure.format_message())
+            tell(failure.format_message())
             return Exit.USAGE
         case click.ClickException():
             _error(failure.format_message())
             context = getattr(failure, "ctx", None)
             if context is not None:
-                _print(f"Try '{context.command_path} --help'.")
+                tell(f"Try '{context.command_path} --help'.")
             return Exit.USAGE
         case ConfigError():
             for mistake in failure.mistakes:
                 _error(str(mistake))
             return failure.exit_code
         case DlcliError() if failure.exit_code in STOPPED:
-            _print(str(failure))
+            tell(str(failure))
             return failure.exit_code
         case DlcliError():
             _error(str(failure))
             return failure.exit_code
         case KeyboardInterrupt() | click.Abort():
-            _print("interrupted")
+            tell("interrupted")
             return Exit.INTERRUPTED
         case BrokenPipeError():
             return Exit.CLOSED_PIPE
@@ -85,18 +85,18 @@ def _tell(failure: BaseException) -> int:
 
 def _tell_defect(failure: BaseException) -> int:
     if os.environ.get(DEBUG):
-        _print("".join(traceback.format_exception(failure)))
+        tell("".join(traceback.format_exception(failure)))
     _error(f"a defect in dlcli, please report it: {type(failure).__name__}: {failure}")
     if not os.environ.get(DEBUG):
-        _print(f"{DEBUG}=1 shows where it happened.")
+        tell(f"{DEBUG}=1 shows where it happened.")
     return Exit.DEFECT
 
 
 def _error(text: str) -> None:
-    _print(click.style("error:", fg="red", bold=True) + f" {text}")
+    tell(click.style("error:", fg="red", bold=True) + f" {text}")
 
 
-def _print(text: str) -> None:
+def tell(text: str) -> None:
     """Print to stderr, which may be gone; colours are left out unless it is a terminal that wants them."""
     with contextlib.suppress(OSError, ValueError):
         click.echo(text, err=True, color=False if os.environ.get("NO_COLOR") else None)

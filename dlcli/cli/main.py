@@ -1,5 +1,6 @@
 """The `dlcli` command: finds the commands, one module each, and imports only the one that is chosen."""
 
+import gc
 import importlib
 import os
 import pkgutil
@@ -11,6 +12,7 @@ import click
 from click.shell_completion import shell_complete
 
 import dlcli
+from dlcli import cache
 from dlcli.cli import commands, failures
 from dlcli.cli.options import examples
 
@@ -47,6 +49,7 @@ class CommandLine(click.Group):
             extra["color"] = False
 
         def run() -> None:
+            cache.announce(failures.tell)
             with self.make_context("dlcli", arguments, **extra) as context:
                 self.invoke(context)
 
@@ -71,5 +74,6 @@ def command_line() -> None:
 
 def main() -> NoReturn:
     """The entry point of the installed command."""
+    gc.set_threshold(50_000, 20, 20)  # imports make many objects and little garbage: looking for it delays the start
     failures.open_closed_descriptors()
     command_line.main()

@@ -50,11 +50,12 @@ def train(
     if resume and (overwrite or init):
         other = "--overwrite" if overwrite else "--init"
         raise click.UsageError(f"--resume goes on with a run and {other} begins one anew; give one of them")
-    from dlcli import wiring
+    from dlcli import cache, wiring
     from dlcli.cli.experiments import experiment_of
     from dlcli.report.progress import reporter
 
     with experiment_of(config, overrides, seed) as experiment, reporter(quiet) as progress:
+        cache.announce(progress.message)
         summary = wiring.run(
             experiment,
             directory=out or Path(experiment.output.directory) / experiment.name,

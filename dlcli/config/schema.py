@@ -29,6 +29,8 @@ class Generator(GenerateJsonSchema):
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         result = super().model_schema(schema)
         options = schema["cls"]
+        if issubclass(options, Options):
+            _describe(options, result)
         if issubclass(options, Family):
             _name_type(options, result)
         if issubclass(options, Options):
@@ -43,6 +45,13 @@ class Generator(GenerateJsonSchema):
             if names := _bare_names(family):
                 result["oneOf"].append({"enum": names})
         return result
+
+
+def _describe(options: type[Options], result: JsonSchemaValue) -> None:
+    """Give every option its description."""
+    for name, field in options.model_fields.items():
+        if field.description is not None:
+            result["properties"][name]["description"] = field.description
 
 
 def _bare_names(family: type[Family]) -> list[str]:

@@ -42,6 +42,7 @@ class BatchSource:
             for index, (transform, shape) in enumerate(zip(transforms, shapes(transforms, x.shape[1:]), strict=False))
         ]
         self.sample_shape = shapes(transforms, x.shape[1:])[-1]
+        self._raw = np.empty(0, x.dtype)  # gathered samples that are still to be converted
 
     def __len__(self) -> int:
         return len(self.x)
@@ -57,14 +58,9 @@ class BatchSource:
 
     def fill(self, indices: Array | slice, x_out: Array, y_out: Array | None = None) -> None:
         """Write the samples at ``indices``, transformed, to ``x_out`` (contiguous), and their targets."""
-        if not x_out.flags.c_contiguous:
-            raise ValueError("x_out must be contiguous")
-        x = x_out.reshape(len(x_out), *self.x.shape[1:])
-        _gather(self.x, indices, x)
-        for transform, statistics in self._steps:
-            x = transform.apply(x, statistics)
-        if y_out is not None:
-            _gather(self.y, indices, y_out)
+        if not isinstance(indices, slice):
+            _check(indices, len(self))
+        self._fill(indices, x_out, y_out)
 
     def iterate(
         self, batch_size: int, order: Array | None = None, dtype: npt.DTypeLike = np.float32
@@ -73,23 +69,46 @@ class BatchSource:
 
         The batches are views of one pair of buffers: each is overwritten when the next one is asked for.
         """
+        if order is not None:
+            _check(order, len(self))
         count = len(self) if order is None else len(order)
-        buffers = self.buffers(min(batch_size, count), dtype)
+        whole = self.buffers(min(batch_size, count), dtype)
         for start in range(0, count, batch_size):
             stop = min(start + batch_size, count)
-            batch = Batch(*(buffer[: stop - start] for buffer in buffers))
-            self.fill(slice(start, stop) if order is None else order[start:stop], *batch)
+            size = stop - start
+            batch = whole if size == len(whole.x) else Batch(whole.x[:size], whole.y[:size])
+            self._fill(slice(start, stop) if order is None else order[start:stop], *batch)
             yield batch
+
+    def _fill(self, indices: Array | slice, x_out: Array, y_out: Array | None) -> None:
+        if not x_out.flags.c_contiguous:
+            raise ValueError("x_out must be contiguous")
+        x = x_out.reshape(len(x_out), *self.x.shape[1:])
+        if isinstance(indices, slice) or x.dtype == self.x.dtype:
+            _gather(self.x, indices, x)
+        else:  # bytes are gathered as bytes
+            if x.size > self._raw.size:
+                self._raw = np.empty(x.size, self.x.dtype)
+            raw = self._raw[: x.size].reshape(x.shape)
+            _gather(self.x, indices, raw)
+            np.copyto(x, raw, casting="unsafe")
+        for transform, statistics in self._steps:
+            x = transform.apply(x, statistics)
+        if y_out is not None:
+            _gather(self.y, indices, y_out)
+
+
+def _check(indices: Array, samples: int) -> None:
+    if len(indices) and not 0 <= indices.min() <= indices.max() < samples:
+        raise IndexError(f"indices from {indices.min()} to {indices.max()}, expected 0 to {samples - 1}")
 
 
 def _gather(source: Array, indices: Array | slice, out: Array) -> None:
+    """Write the samples at indices that have been checked; without a copy where ``source`` is contiguous."""
     if isinstance(indices, slice):
         np.copyto(out, source[indices], casting="unsafe")
-        return
-    if len(indices) and not 0 <= indices.min() <= indices.max() < len(source):
-        raise IndexError(f"indices from {indices.min()} to {indices.max()}, expected 0 to {len(source) - 1}")
-    if out.dtype == source.dtype:
-        np.take(source, indices, axis=0, out=out, mode="clip")  # mode "raise" would make a copy
+    elif out.dtype == source.dtype and source.flags.c_contiguous:
+        source.take(indices, 0, out, "clip")  # mode "raise" would make a copy
     else:
         np.copyto(out, source[indices], casting="unsafe")
 

@@ -79,9 +79,13 @@ class SgdUpdater(Updater):
     ) -> None:
         self._options = options
         self._parameters = parameters
-        self._multipliers = {name: specs[name].multipliers for name in parameters}
         self._velocities = {name: np.zeros_like(array) for name, array in parameters.items()}
         self._constants = {name: np.zeros(3, array.dtype) for name, array in parameters.items()}
+        for name, constants in self._constants.items():
+            constants[2] = options.weight_decay * specs[name].multipliers.decay_multiplier
+        self._rated = [
+            (constants, specs[name].multipliers.learning_rate_multiplier) for name, constants in self._constants.items()
+        ]
         self._rates: tuple[float, float] | None = None
         self.learning_rate = options.learning_rate
         self.state = {f"momentum/{name}": velocity for name, velocity in self._velocities.items()}
@@ -101,11 +105,9 @@ class SgdUpdater(Updater):
             return
         self._rates = rates
         self.learning_rate, momentum = rates
-        for name, constants in self._constants.items():
-            own = self._multipliers[name]
-            constants[0] = self.learning_rate * own.learning_rate_multiplier
+        for constants, multiplier in self._rated:
+            constants[0] = self.learning_rate * multiplier
             constants[1] = momentum
-            constants[2] = self._options.weight_decay * own.decay_multiplier
 
     def finish(self) -> None:
         if self._options.clip_norm is not None:

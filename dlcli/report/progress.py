@@ -61,32 +61,44 @@ class Lines(Quiet):
         self._stream.flush()
 
 
+class _LossBar(tqdm):  # type: ignore[type-arg]  # at run time it takes no type
+    """A bar that ends in the mean loss of the epoch so far, put into words only when it is shown."""
+
+    loss, samples = 0.0, 0  # sums over the epoch
+
+    @property
+    def format_dict(self) -> Any:
+        shown = {"postfix": f"loss {number(self.loss / self.samples)}"} if self.samples else {}
+        return {**super().format_dict, **shown}
+
+
 class Bar(Lines):
     """A bar for each stage with loss, speed and remaining time; the lines of its epochs stay above it."""
 
-    _bar: "tqdm[Any] | None" = None
+    _bar: _LossBar | None = None
 
     def stage(self, name: str, epochs: int, steps_per_epoch: int, samples: int) -> None:
         self.close()
         self._stage, self._epochs = name, epochs
-        self._samples, self._sum, self._seen = samples, 0.0, 0
+        self._samples = samples
         tqdm.monitor_interval = 0  # no thread of its own
-        self._bar = tqdm(
+        self._bar = _LossBar(
             total=epochs * samples, desc=name, bar_format=BAR, unit=" samples", unit_scale=True, leave=False,
             dynamic_ncols=True, file=self._stream,
         )  # fmt: skip
 
     def step(self, loss: float, samples: int) -> None:
         if self._bar is not None:
-            self._sum += loss * samples
-            self._seen += samples
-            self._bar.set_postfix_str(f"loss {number(self._sum / self._seen)}", refresh=False)
+            self._bar.loss += loss * samples
+            self._bar.samples += samples
             self._bar.update(samples)
 
     def epoch(self, metrics: Mapping[str, Any]) -> None:
         super().epoch(metrics)
-        self._sum, self._seen = 0.0, 0
-        if self._bar is not None and metrics["stage"] == self._stage:
+        if self._bar is None:
+            return
+        self._bar.loss, self._bar.samples = 0.0, 0
+        if metrics["stage"] == self._stage:
             self._bar.n = metrics["epoch"] * self._samples  # a resumed stage does not begin at 0
 
     def message(self, text: str) -> None:

@@ -1,6 +1,7 @@
 """Backpropagation: a network's loss on batches with targets, classes or values (an autoencoder's are its inputs)."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +16,18 @@ from dlcli.training.measure import measure, predicted_classes
 from dlcli.training.objective import Objective, StepResult, bounded
 
 
+class _Buffers(NamedTuple):
+    """What a step writes beside the network's own, for batches of one size, (N,) each."""
+
+    losses: Array
+    predicted: Array
+    wrong: Array
+
+    @classmethod
+    def of(cls, samples: int) -> "_Buffers":
+        return cls(np.empty(samples), np.empty(samples, np.int64), np.empty(samples, np.bool_))
+
+
 class Backpropagation(Objective):
     """A network, a loss and an optimiser.
 
@@ -27,7 +40,7 @@ class Backpropagation(Objective):
         graph = network.graph
         self._updater = optimiser.updater(network.parameters, graph.parameters, stored=graph.shared)
         network.bind(self._updater.sinks)
-        self._losses = np.empty(0)
+        self._buffers: dict[int, _Buffers] = {}  # by the batch's size: an epoch's own, and its last
         self._samples = 0  # of the last batch
 
     @property
@@ -36,16 +49,18 @@ class Backpropagation(Objective):
 
     def step(self, batch: Batch, clock: Clock) -> StepResult:
         n = len(batch.x)
-        if n > len(self._losses):
-            self._losses = np.empty(n)
-        losses, self._samples = self._losses[:n], n
+        buffers = self._buffers.get(n)
+        if buffers is None:
+            buffers = self._buffers[n] = _Buffers.of(n)
+        self._samples = n
         self._updater.begin(clock)
         outputs = self.network.forward(batch.x, training=True, step=clock.step)
-        self._loss.evaluate(outputs, batch.y, losses, self.network.output_gradient(n))
+        self._loss.evaluate(outputs, batch.y, buffers.losses, self.network.output_gradient(n))
         wrong = None
         if batch.y.dtype == np.int64:
-            wrong = int(np.count_nonzero(predicted_classes(outputs) != batch.y))
-        total = float(losses.sum()) + n * self.network.penalty(n)
+            np.not_equal(predicted_classes(outputs, buffers.predicted), batch.y, out=buffers.wrong)
+            wrong = int(np.count_nonzero(buffers.wrong))
+        total = float(np.add.reduce(buffers.losses)) + n * self.network.penalty(n)
         if math.isfinite(total):
             self.network.backward(n)
             self._updater.finish()

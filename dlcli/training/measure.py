@@ -52,18 +52,21 @@ def measure(network: Network, loss: Loss, source: BatchSource, batch_size: int) 
         loss.evaluate(outputs, batch.y, losses[part])
         if classes := batch.y.dtype == np.int64:
             targets[part] = batch.y
-            predicted[part] = predicted_classes(outputs)
-            ranks[part] = _ranks(outputs, batch.y, predicted[part])
+            ranks[part] = _ranks(outputs, batch.y, predicted_classes(outputs, predicted[part]))
         done = part.stop
     return Measured(losses, targets, predicted, ranks) if classes else Measured(losses, None, None, None)
 
 
-def predicted_classes(outputs: Array) -> Array:
-    """(N,) the class of the highest output; of a single output, whether it is positive."""
-    flat = outputs.reshape(len(outputs), -1)
+def predicted_classes(outputs: Array, out: Array | None = None) -> Array:
+    """(N,) int64: the class of the highest output; of a single output, whether it is positive."""
+    flat = outputs if outputs.ndim == 2 else outputs.reshape(len(outputs), -1)
+    if out is None:
+        out = np.empty(len(flat), np.int64)
     if flat.shape[1] == 1:
-        return np.asarray(flat[:, 0] > 0, np.int64)
-    return np.asarray(np.argmax(flat, axis=1))
+        np.greater(flat[:, 0], 0, out=out)
+    else:
+        flat.argmax(1, out)
+    return out
 
 
 def _ranks(outputs: Array, targets: Array, predicted: Array) -> Array:

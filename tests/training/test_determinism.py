@@ -1,5 +1,10 @@
 """The same bits: across interruptions, threads and repetitions."""
 
+import os
+import subprocess
+import sys
+
+import llvmlite.binding
 import numba
 import pytest
 
@@ -7,9 +12,21 @@ from dlcli.data.options import DataOptions
 from dlcli.data.pipeline import prepare
 from dlcli.training.checkpoint import load
 from dlcli.training.run_directory import find_checkpoint, read_rows
+from tests.kernels.test_machines import AVX2
 from tests.runs import PRETRAINED, STEPS, Recorder, bits, experiment, last, outcome, train, train_until
 
 TEN_EPOCHS = experiment(training__epochs=10)
+CONVNET = experiment(
+    data__source={"type": "synthetic", "shape": [9, 8, 2], "classes": 3, "samples": 58, "test_samples": 20},
+    network=[
+        {"type": "conv2d", "filters": 5, "kernel_size": 3, "activation": "relu"},
+        {"type": "max_pool2d", "size": 2},
+        {"type": "conv2d", "filters": 18, "kernel_size": 2, "activation": "tanh"},
+        {"type": "dropout", "rate": 0.25},
+        {"type": "dense", "units": 35, "activation": "sigmoid"},
+        {"type": "dense", "units": 3},
+    ],
+)
 WHOLE = experiment(PRETRAINED)  # 2 epochs for either layer, 3 of supervised training: 42 steps
 
 
@@ -109,6 +126,51 @@ def test_any_number_of_threads_gives_the_same_bits(tmp_path, pretrained, threads
     finally:
         numba.set_num_threads(before)
     assert outcome(tmp_path / "run") == pretrained
+
+
+TRAIN_BOTH = """
+import hashlib, pathlib, sys
+import numba
+from dlcli.kernels.vectors import MACHINE
+from tests.runs import outcome, train
+from tests.training.test_determinism import CONVNET, WHOLE
+
+for name, of in ("mlp", WHOLE), ("convnet", CONVNET):
+    for threads in 1, 2, 3:
+        numba.set_num_threads(threads)
+        path = pathlib.Path(sys.argv[1]) / f"{name}-{threads}"
+        train(path, of)
+        print(MACHINE.rows, name, hashlib.sha256(repr(outcome(path)).encode()).hexdigest())
+"""
+AVX512 = AVX2 + ",+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl"
+
+
+def train_both(directory, **environment):
+    """The tile's rows, and for either network the digest of what it came to on 1, 2 and 3 threads."""
+    found = subprocess.run(
+        [sys.executable, "-c", TRAIN_BOTH, str(directory)],
+        env=os.environ | {"NUMBA_NUM_THREADS": "3"} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr
+    rows, names, digests = zip(*map(str.split, found.stdout.splitlines()), strict=True)
+    return rows[0], dict(zip(names, digests, strict=True)), set(digests)
+
+
+def test_threads_and_instruction_sets_give_the_same_bits(tmp_path):
+    """Of this processor's own instruction sets, those with fused multiply-add: the others round otherwise."""
+    features = llvmlite.binding.get_host_cpu_features()
+    results = {"host": train_both(tmp_path / "host")}
+    if features.get("avx2"):
+        results["6"] = train_both(tmp_path / "avx2", NUMBA_CPU_NAME="haswell", NUMBA_CPU_FEATURES=AVX2)
+    if features.get("avx512f") and features.get("avx512vl"):
+        results["14"] = train_both(tmp_path / "avx512", NUMBA_CPU_NAME="skylake-avx512", NUMBA_CPU_FEATURES=AVX512)
+    for name, (rows, by_network, digests) in results.items():
+        assert name in ("host", rows)  # the instruction set that was asked for
+        assert len(digests) == len(by_network) == 2  # one for each network, on any number of threads
+        assert digests == results["host"][2]
 
 
 def test_another_seed_gives_other_bits_from_the_same_split(tmp_path, ten_epochs):

@@ -81,6 +81,7 @@ def _measure(
     """What ``--json`` prints."""
     from numba import get_num_threads
 
+    from dlcli import cache
     from dlcli.data.pipeline import prepare
     from dlcli.kernels.peak import peak
     from dlcli.training.backpropagation import Backpropagation
@@ -99,6 +100,7 @@ def _measure(
     graph, threads = objective.network.graph, get_num_threads()
     size = batch_size or min(stage.batch_size, len(stage.train))
     check_memory(graph, size)
+    cache.announce(progress.message)
     progress.message(f"timing steps of {size:,} samples on {threads} thread{'s' * (threads > 1)}")
     before = peak(threads)
     cost = benchmark(objective, stage.train, size, steps)

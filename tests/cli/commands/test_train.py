@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from dlcli import cache
+from dlcli.errors import DataError
 from tests.cli.conftest import run
 
 KEYS = {"run", "epochs", "train_error", "validation_error", "test_error", "test_loss", "seconds", "stopped_by"}
@@ -36,6 +38,17 @@ def test_train_prints_the_result_on_stdout_and_a_line_an_epoch_on_stderr(config)
     ]
     assert lines[0] == "pretrain/hidden: 2 epochs of 5 steps, 48 samples"
     assert "\r" not in result.stderr
+
+
+def test_a_cold_kernel_cache_is_told_unless_quiet(config, monkeypatch):
+    def compile_and_stop(*_, **__):
+        cache._announce()
+        cache._announce()
+        raise DataError("enough")
+
+    monkeypatch.setattr("dlcli.wiring.run", compile_and_stop)
+    assert run("train", config).stderr == f"{cache.COMPILING}\nerror: enough\n"
+    assert run("train", config, "--quiet").stderr == "error: enough\n"
 
 
 def test_set_and_seed_change_the_config(config):

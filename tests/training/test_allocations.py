@@ -1,0 +1,87 @@
+"""The whole loop, batch assembly included, allocates nothing of a batch's size once it has seen one epoch."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from dlcli.data.batches import BatchSource
+from dlcli.data.transforms.scale import Scale
+from dlcli.graph import Graph
+from dlcli.losses.softmax_cross_entropy import SoftmaxCrossEntropy
+from dlcli.network import Network
+from dlcli.optim.sgd import Sgd
+from dlcli.report.progress import Quiet
+from dlcli.training.backpropagation import Backpropagation
+from dlcli.training.loop import Loop
+from dlcli.training.options import Interval
+from dlcli.training.progress import Progress
+from dlcli.training.signals import Requests
+from dlcli.training.stage import Stage
+from tests.layers.harness import layer_of
+
+BATCH = 512
+SAMPLES = 4 * BATCH + BATCH // 2  # the last batch of an epoch is partial
+MLP = [
+    {"type": "dense", "units": 20, "activation": "sigmoid"},
+    {"type": "dropout", "rate": 0.25},
+    {"type": "dense", "units": 4},
+]
+CONVNET = [
+    {"type": "conv2d", "filters": 4, "kernel_size": 3, "activation": "relu"},
+    {"type": "max_pool2d", "size": 2},
+    {"type": "dense", "units": 4},
+]
+
+
+class Meter(Quiet):
+    """Notes, from step to step, how far the traced memory rose above what it was."""
+
+    def __init__(self) -> None:
+        self.rises: list[int] = []
+        self._before: int | None = None
+
+    def step(self, loss: float, samples: int) -> None:
+        now, peak = tracemalloc.get_traced_memory()
+        if self._before is not None:
+            self.rises.append(peak - self._before)
+        self._before = now
+        tracemalloc.reset_peak()
+
+    def epoch(self, metrics: object) -> None:
+        self._before = None  # what is done once an epoch may take memory: the order of its samples
+
+
+class Nothing:
+    """Keeps nothing."""
+
+    def write_row(self, row: object) -> None: ...
+    def save(self, *, best: bool = False) -> None: ...
+
+
+@pytest.mark.parametrize("stored", [np.uint8, np.float32])
+@pytest.mark.parametrize("layers", [MLP, CONVNET], ids=["mlp", "convnet"])
+def test_a_step_allocates_nothing_of_a_batch_s_size(layers, stored):
+    x = (np.arange(SAMPLES * 98) % 251).astype(stored).reshape(SAMPLES, 7, 7, 2)
+    source = BatchSource(x, np.arange(SAMPLES) % 4, [Scale(by=1 / 256)])
+    network = Network(Graph.build(map(layer_of, layers), source.sample_shape))
+    network.initialise()
+    schedule = {"type": "inverse", "gamma": 0.1, "power": 0.5}
+    objective = Backpropagation(network, SoftmaxCrossEntropy(), Sgd.model_validate({"ε": 0.01, "schedule": schedule}))
+    progress, meter = Progress("supervised"), Meter()
+
+    def train(epochs: int) -> None:
+        with Requests() as requests:
+            part = Stage("supervised", objective, source, None, epochs=epochs, batch_size=BATCH, seed=1)
+            Loop(part, progress, Nothing(), meter, requests, Interval()).run()
+
+    train(1)  # buffers of both sizes are made, kernels are compiled
+    meter.rises.clear()
+    tracemalloc.start()
+    try:
+        train(3)
+    finally:
+        tracemalloc.stop()
+    assert len(meter.rises) == 2 * 4
+    smallest = BATCH * 4 * 4  # bytes of the smallest array of a batch's size, the output; its targets are as large
+    assert max(meter.rises) < smallest, meter.rises
