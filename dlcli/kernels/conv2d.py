@@ -222,7 +222,7 @@ def forward(x: Array, weights: Array, bias: Array, geometry: Geometry, function:
     """y ← f(x ∗ weights + bias)."""
     if _is_dense(x.shape, y.shape, weights.shape, geometry):
         return dense.forward.plan(_flat(x), _flat(weights), bias, function, _flat(y))
-    if winograd.suits(weights.shape, geometry):
+    if winograd.suits(weights.shape, y.shape[1:3], geometry):
         return winograd.correlate(x, weights, False, geometry[2:4], geometry[6], bias, function, y)
     plan = _forward_plan(x.shape, y.shape, weights.shape[:2], geometry, x.itemsize)
     return _correlate(plan, x, weights, False, bias, function, y)
@@ -234,8 +234,8 @@ def input_gradient(dy: Array, weights: Array, geometry: Geometry, dx: Array) -> 
     if _is_dense(dx.shape, dy.shape, weights.shape, geometry):
         return dense.input_gradient.plan(_flat(dy), _flat(weights), _flat(dx))
     nothing = zeros(dx.dtype, dx.shape[3])
-    if winograd.suits(weights.shape, geometry):
-        padding = (2 - geometry[2], 2 - geometry[3])
+    if winograd.suits(weights.shape, dx.shape[1:3], geometry):
+        padding = (weights.shape[0] - 1 - geometry[2], weights.shape[1] - 1 - geometry[3])
         return winograd.correlate(dy, weights, True, padding, geometry[6], nothing, LINEAR, dx)
     plan = _gradient_plan(dy.shape, dx.shape, weights.shape[:2], geometry, dy.itemsize)
     return _correlate(plan, dy, weights, True, nothing, LINEAR, dx)
@@ -304,7 +304,7 @@ def weight_gradient(
     shape, size = target.shape, dy.itemsize
     if _is_dense(x.shape, dy.shape, shape, geometry):
         return dense.weight_gradient.plan(_flat(x), _flat(dy), kind, _flat(target), _flat(velocity), constants)
-    if winograd.suits(shape, geometry):
+    if winograd.gradient_suits(shape, dy.shape[1:3], geometry):
         return winograd.weight_gradient(x, dy, geometry[2:4], geometry[6], kind, target, velocity, constants)
     plan = _weight_plan(x.shape, dy.shape, shape, geometry, size)
     offsets = 2 * shape[0] * (1 + plan.runs)

@@ -1,13 +1,22 @@
 """Winograd's small transforms, T x Tᵀ on squares of vectors, as LLVM vector code.
 
 The element (i, j) of a square is a stretch of ``count`` numbers, channels or filters; all of them are transformed
-alike. Coefficients are 0, ±1 and ±½, so that a transform is additions, and halvings, which are exact.
+alike.
+
+A scheme F(m × m, r × r) has m + r − 1 points: a_0 = 0, 1, −1, … and infinity (Cook and Toom; Winograd 1980; Lavin and
+Gray, "Fast algorithms for convolutional neural networks", 2016). With f_j = Π_{i≠j} (a_j − a_i), in one dimension,
+
+    y = Aᵀ [(G g) ⊙ (Bᵀ d)]:   Aᵀ_kj = a_j^k,   G_jk = a_j^k / f_j,   Bᵀ_j = the coefficients of Π_{i≠j} (x − a_i),
+
+and for the point at infinity the highest power of each alone, where Bᵀ has Π_i (x − a_i). Both signs of a row of G and
+Bᵀ may be turned, so that f_j > 0.
 """
 
-from typing import Any
+from fractions import Fraction
+from typing import Any, NamedTuple
 
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.core.cgutils import for_range
 from numba.extending import intrinsic
 
@@ -16,11 +25,45 @@ from dlcli.kernels.vectors import JIT_OFF, constant
 
 Matrix = tuple[tuple[float, ...], ...]
 
-# F(2 × 2, 3 × 3) of Lavin and Gray, "Fast algorithms for convolutional neural networks" (2016), section 4.1:
-# y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A, for a kernel g of 3 × 3, inputs d of 4 × 4 and outputs y of 2 × 2.
-INPUT: Matrix = ((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, 1, 0, -1))
-KERNEL: Matrix = ((1, 0, 0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0, 0, 1))
-OUTPUT: Matrix = ((1, 1, 1, 0), (0, 1, -1, -1))
+# −½ and 2 rather than ±2 halve the rounding error (Barabasz et al., "Error analysis and improving the accuracy of
+# Winograd convolution for deep neural networks", 2020).
+POINTS = (0, 1, -1, 2, Fraction(-1, 2))
+
+
+class Scheme(NamedTuple):
+    """The matrices of F(m × m, r × r): Bᵀ, G and Aᵀ."""
+
+    inputs: Matrix
+    kernels: Matrix
+    outputs: Matrix
+
+
+def scheme(m: int, r: int) -> Scheme:
+    """The scheme of ``m`` outputs and ``r`` kernel elements, in exact fractions until the end."""
+    points = [Fraction(a) for a in POINTS[: m + r - 2]]
+    inputs, kernels = [], []
+    for j, a in enumerate(points):
+        others = points[:j] + points[j + 1 :]
+        f, polynomial = Fraction(1), [Fraction(1)]
+        for b in others:
+            f *= a - b
+            polynomial = _times(polynomial, b)
+        sign = 1 if f > 0 else -1
+        inputs.append([sign * c for c in polynomial] + [Fraction(0)])
+        kernels.append([sign * a**k / f for k in range(r)])
+    last = [Fraction(1)]
+    for b in points:
+        last = _times(last, b)
+    inputs.append(last)
+    kernels.append([Fraction(int(k == r - 1)) for k in range(r)])
+    outputs = [[a**k for a in points] + [Fraction(int(k == m - 1))] for k in range(m)]
+    return Scheme(*(tuple(tuple(map(float, row)) for row in matrix) for matrix in (inputs, kernels, outputs)))
+
+
+def _times(polynomial: list[Fraction], root: Fraction) -> list[Fraction]:
+    """Coefficients, lowest first, of polynomial · (x − root)."""
+    raised = [Fraction(0), *polynomial]
+    return [high - root * low for high, low in zip(raised, [*polynomial, Fraction(0)], strict=True)]
 
 
 def transposed(matrix: Matrix) -> Matrix:
@@ -129,10 +172,66 @@ def _make_twin(matrix: Matrix, padded: bool) -> Any:
 
 _make_any = _make_twin if JIT_OFF else _make
 
-# Each: transform(like, count, source, source_row, source_column, out, out_row, out_column), strides in elements. The
-# last vector of `output_panels` is written whole, with zeros behind ``count``.
-inputs = _make_any(INPUT, False)
-kernels = _make_any(KERNEL, False)
-outputs = _make_any(OUTPUT, False)
-output_panels = _make_any(transposed(OUTPUT), True)
-kernel_gradients = _make_any(transposed(KERNEL), False)
+# The schemes in use, (m, r): one after the other by their number.
+SCHEMES = ((2, 3), (2, 5), (4, 3))
+F23, F25, F43 = (scheme(m, r) for m, r in SCHEMES)
+_INPUTS_23, _INPUTS_25, _INPUTS_43 = (_make_any(x.inputs, False) for x in (F23, F25, F43))
+_KERNELS_23, _KERNELS_25, _KERNELS_43 = (_make_any(x.kernels, False) for x in (F23, F25, F43))
+_OUTPUTS_23, _OUTPUTS_25, _OUTPUTS_43 = (_make_any(x.outputs, False) for x in (F23, F25, F43))
+_PANELS_23, _PANELS_25, _PANELS_43 = (_make_any(transposed(x.outputs), True) for x in (F23, F25, F43))
+_TAPS_23, _TAPS_25, _TAPS_43 = (_make_any(transposed(x.kernels), False) for x in (F23, F25, F43))
+
+
+@njit(cache=True)
+def inputs(scheme, like, count, source, source_row, source_column, out, out_row, out_column):
+    """Bᵀ d B: a square of the input. Strides count elements."""
+    if scheme == 0:
+        _INPUTS_23(like, count, source, source_row, source_column, out, out_row, out_column)
+    elif scheme == 1:
+        _INPUTS_25(like, count, source, source_row, source_column, out, out_row, out_column)
+    else:
+        _INPUTS_43(like, count, source, source_row, source_column, out, out_row, out_column)
+
+
+@njit(cache=True)
+def kernels(scheme, like, count, source, source_row, source_column, out, out_row, out_column):
+    """G g Gᵀ: the kernel. Strides count elements."""
+    if scheme == 0:
+        _KERNELS_23(like, count, source, source_row, source_column, out, out_row, out_column)
+    elif scheme == 1:
+        _KERNELS_25(like, count, source, source_row, source_column, out, out_row, out_column)
+    else:
+        _KERNELS_43(like, count, source, source_row, source_column, out, out_row, out_column)
+
+
+@njit(cache=True)
+def outputs(scheme, like, count, source, source_row, source_column, out, out_row, out_column):
+    """Aᵀ p A: a square of the output from its products. Strides count elements."""
+    if scheme == 0:
+        _OUTPUTS_23(like, count, source, source_row, source_column, out, out_row, out_column)
+    elif scheme == 1:
+        _OUTPUTS_25(like, count, source, source_row, source_column, out, out_row, out_column)
+    else:
+        _OUTPUTS_43(like, count, source, source_row, source_column, out, out_row, out_column)
+
+
+@njit(cache=True)
+def output_panels(scheme, like, count, source, source_row, source_column, out, out_row, out_column):
+    """A dy Aᵀ; the last vector is written whole, with zeros behind ``count``. Strides count elements."""
+    if scheme == 0:
+        _PANELS_23(like, count, source, source_row, source_column, out, out_row, out_column)
+    elif scheme == 1:
+        _PANELS_25(like, count, source, source_row, source_column, out, out_row, out_column)
+    else:
+        _PANELS_43(like, count, source, source_row, source_column, out, out_row, out_column)
+
+
+@njit(cache=True)
+def kernel_gradients(scheme, like, count, source, source_row, source_column, out, out_row, out_column):
+    """Gᵀ p G: the gradient of the kernel from its products. Strides count elements."""
+    if scheme == 0:
+        _TAPS_23(like, count, source, source_row, source_column, out, out_row, out_column)
+    elif scheme == 1:
+        _TAPS_25(like, count, source, source_row, source_column, out, out_row, out_column)
+    else:
+        _TAPS_43(like, count, source, source_row, source_column, out, out_row, out_column)

@@ -1,19 +1,20 @@
-"""Convolutions of 3 × 3 by Winograd's F(2 × 2, 3 × 3): 16 multiplications for 4 outputs instead of 36.
+"""Convolutions of 3 × 3 and 5 × 5 by Winograd's F(m × m, r × r): (m + r − 1)² multiplications for m² outputs.
 
-Lavin and Gray (2016): with the kernel g, inputs d of 4 × 4 and outputs y of 2 × 2,
+Lavin and Gray (2016), with the matrices of `dlcli.kernels.transform`: for the kernel g, inputs d and outputs y,
 
     y = Aᵀ [ U ⊙ V ] A,    U = G g Gᵀ,    V = Bᵀ d B
 
-and summed over channels, ⊙ becomes for each of the 16 places a product (squares × channels) · (channels × filters).
-A square is one 2 × 2 piece of the output; a task is a block of them, over all images: its V, its products and their
-outputs pass through a worker's cache one after the other. In V's place (1, 1), which all four outputs add with
+and summed over channels, ⊙ becomes for each of the places a product (squares × channels) · (channels × filters).
+A square is one m × m piece of the output; a task is a block of them, over all images: its V, its products and their
+outputs pass through a worker's cache one after the other. In V's place (1, 1), which all the outputs add with
 coefficient 1, the sum begins with the bias. The weights' gradient is the transpose of the same map,
 
     dg = Gᵀ [ Σ over squares V ⊙ (A dy Aᵀ) ] G,
 
 where a worker owns some of the channels and walks over all squares, in order. Every sum keeps one order.
 
-In float32 the error relative to the largest output is about twice that of the direct sum.
+In float32 the error, relative to the largest output, is a few times that of the direct sum: at 320 channels 0.8, 5 and
+3 millionths by F(2 × 2, 3 × 3), F(4 × 4, 3 × 3) and F(2 × 2, 5 × 5), where the direct sums have 2 and 3.
 """
 
 from typing import Any
@@ -32,35 +33,49 @@ from dlcli.kernels.tile import PANEL
 from dlcli.kernels.workspace import zeros
 
 Array = np.ndarray[Any, Any]
-PLACES = 16  # of a transformed square
+LEAST_SIDE = {3: 1, 5: 8}  # of an output, by the kernel's
 LEAST = 32  # channels, and filters, of a group, from which on the transforms are paid back
 SQUARES, BLOCK_BYTES = (48, 128), 1 << 20  # in a block, at least and at most; bytes of its V and products
 MOST_CHANNELS = 128  # that a task of the weights' gradient owns
 GRADIENT_SQUARES = 160  # steps of k in a block of the weights' gradient
 
 
-def suits(weights: tuple[int, ...], geometry: tuple[int, ...]) -> bool:
-    """Whether a convolution with weights (KH, KW, C / groups, F) is one for `forward` and `weight_gradient`."""
+def suits(weights: tuple[int, ...], out: tuple[int, int], geometry: tuple[int, ...]) -> bool:
+    """Whether a convolution is one for `correlate`: weights (KH, KW, C / groups, F), an output's rows and columns."""
     stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, groups = geometry
-    least = min(weights[2], weights[3] // groups)
     return (
-        weights[:2] == (3, 3)
+        weights[:2] in ((3, 3), (5, 5))
         and (stride_h, stride_w, dilation_h, dilation_w) == (1, 1, 1, 1)
-        and max(pad_h, pad_w) <= 2
-        and least >= LEAST
+        and max(pad_h, pad_w) < weights[0]
+        and min(weights[2], weights[3] // groups) >= LEAST
+        and min(out) >= LEAST_SIDE[weights[0]]
     )
+
+
+def _scheme(weights: tuple[int, ...], out: tuple[int, int]) -> tuple[int, int, int, int]:
+    """(number, m, r, m + r − 1) of the scheme with the fewest multiplications for an output's rows and columns."""
+
+    def multiplications(number: int) -> int:
+        m, r = transform.SCHEMES[number]
+        return -(-out[0] // m) * -(-out[1] // m) * (m + r - 1) ** 2
+
+    fitting = [number for number, (_, r) in enumerate(transform.SCHEMES) if r == weights[0]]
+    number = min(fitting, key=multiplications)
+    m, r = transform.SCHEMES[number]
+    return number, m, r, m + r - 1
 
 
 def _transform_weights(p, first, last, shared, scratch):
     """Tasks: the panels of each group. ``shared`` ← U, the packed panels of every place."""
     rows, columns, backward, depth, width, groups, size = p[1], p[2], p[3], p[4], p[5], p[6], p[7]
+    scheme, r, side = p[8], p[9], p[10]
     weights = matrix(p[0], rows, columns, scratch)
     panels = (width + PANEL - 1) // PANEL
     plane = depth * PANEL
-    taps = array(place(scratch), 9 * plane, scratch)
+    taps = array(place(scratch), r * r * plane, scratch)
     for task in range(first, last):
         group, n = task // panels, task % panels * PANEL
-        for tap in range(9):
+        for tap in range(r * r):
             if backward:
                 pack_transposed(
                     weights, tap * width + n, group * depth, depth, min(PANEL, width - n), taps, tap * plane
@@ -69,10 +84,10 @@ def _transform_weights(p, first, last, shared, scratch):
                 pack(weights, tap * depth, group * width + n, depth, min(PANEL, width - n), taps, tap * plane)
         source, step = place(scratch), plane
         if backward:  # the gradient's kernel is turned by half
-            source, step = source + size * 8 * plane, -plane
+            source, step = source + size * (r * r - 1) * plane, -plane
         square = groups * panels * plane
         out = shared + size * task * plane
-        transform.kernels(taps[0], plane, source, 3 * step, step, out, 4 * square, square)
+        transform.kernels(scheme, taps[0], plane, source, r * step, step, out, side * square, square)
 
 
 @njit(cache=True)
@@ -100,12 +115,12 @@ def _square(x, size, height, width, channels, image, h, w, side, first, count, e
 
 
 @njit(cache=True)
-def _products(tile, origin, limit, size, squares, depth, width, v, u, u_place, products, bias, nothing):
-    """products (16, squares, width) ← v (16, squares, depth) · u, place by place."""
+def _products(tile, origin, limit, size, side, squares, depth, width, v, u, u_place, products, bias, nothing):
+    """products (places, squares, width) ← v (places, squares, depth) · u, place by place."""
     chunks = (depth + DEPTH - 1) // DEPTH
     strips = (squares + limit - 1) // limit
-    for index in range(PLACES):
-        first = bias if index == 5 else nothing
+    for index in range(side * side):
+        first = bias if index == side + 1 else nothing
         for chunk in range(chunks):
             k0, k1 = share(chunk, chunks, depth)
             for n in range(0, width, PANEL):
@@ -126,12 +141,12 @@ def _walk(p, first, last, shared, scratch):
     x, height, width, channels, pad_h, pad_w = p[6], p[7], p[8], p[9], p[10], p[11]
     y, out_height, out_width, filters = p[12], p[13], p[14], p[15]
     depth, wide, groups, bias, nothing = p[16], p[17], p[18], p[19], p[20]
-    total, tasks, most = p[21], p[22], p[23]
-    across, panels = (out_width + 1) // 2, (wide + PANEL - 1) // PANEL
-    per_image = (out_height + 1) // 2 * across
+    total, tasks, most, scheme, m, side = p[21], p[22], p[23], p[24], p[25], p[26]
+    across, panels = (out_width + m - 1) // m, (wide + PANEL - 1) // PANEL
+    per_image = (out_height + m - 1) // m * across
     v = place(scratch)
-    products = v + size * PLACES * most * depth
-    edge = products + size * PLACES * most * wide
+    products = v + size * side * side * most * depth
+    edge = products + size * side * side * most * wide
     like = array(nothing, 1, scratch)[0]
     for task in range(first, last):
         t0, t1 = share(task, tasks, total)
@@ -140,38 +155,37 @@ def _walk(p, first, last, shared, scratch):
             for t in range(t0, t1):
                 image, i, j = t // per_image, t % per_image // across, t % per_image % across
                 start, row, column = _square(
-                    x, size, height, width, channels, image, 2 * i - pad_h, 2 * j - pad_w, 4, group * depth, depth,
+                    x, size, height, width, channels, image, m * i - pad_h, m * j - pad_w, side, group * depth, depth,
                     edge, scratch,
                 )  # fmt: skip
                 out = v + size * (t - t0) * depth
-                transform.inputs(like, depth, start, row, column, out, 4 * squares * depth, squares * depth)
+                transform.inputs(scheme, like, depth, start, row, column, out, side * squares * depth, squares * depth)
             u = shared + size * group * panels * depth * PANEL
             _products(
-                tile, origin, limit, size, squares, depth, wide, v, u, groups * panels * depth * PANEL, products,
+                tile, origin, limit, size, side, squares, depth, wide, v, u, groups * panels * depth * PANEL, products,
                 bias + size * group * wide, nothing,
             )  # fmt: skip
             for t in range(t0, t1):
                 image, i, j = t // per_image, t % per_image // across, t % per_image % across
                 start = products + size * (t - t0) * wide
-                home = y + size * (((image * out_height + 2 * i) * out_width + 2 * j) * filters + group * wide)
-                if 2 * i + 2 <= out_height and 2 * j + 2 <= out_width:
-                    transform.outputs(
-                        like, wide, start, 4 * squares * wide, squares * wide, home, out_width * filters, filters
-                    )
+                home = y + size * (((image * out_height + m * i) * out_width + m * j) * filters + group * wide)
+                row, column = side * squares * wide, squares * wide
+                if m * i + m <= out_height and m * j + m <= out_width:
+                    transform.outputs(scheme, like, wide, start, row, column, home, out_width * filters, filters)
                     continue
-                transform.outputs(like, wide, start, 4 * squares * wide, squares * wide, edge, 2 * wide, wide)
-                for k in range(4):
-                    if 2 * i + k // 2 < out_height and 2 * j + k % 2 < out_width:
-                        source = array(edge + size * k * wide, wide, scratch)
-                        target = array(home + size * (k // 2 * out_width + k % 2) * filters, wide, scratch)
+                transform.outputs(scheme, like, wide, start, row, column, edge, m * wide, wide)
+                for h in range(min(m, out_height - m * i)):
+                    for w in range(min(m, out_width - m * j)):
+                        source = array(edge + size * (h * m + w) * wide, wide, scratch)
+                        target = array(home + size * (h * out_width + w) * filters, wide, scratch)
                         for n in range(wide):
                             target[n] = source[n]
         if function != LINEAR:
             for t in range(t0, t1):
                 image, i, j = t // per_image, t % per_image // across, t % per_image % across
-                for h in range(2 * i, min(2 * i + 2, out_height)):
-                    home = y + size * ((image * out_height + h) * out_width + 2 * j) * filters
-                    activate(activation, function, home, min(2, out_width - 2 * j) * filters)
+                for h in range(m * i, min(m * i + m, out_height)):
+                    home = y + size * ((image * out_height + h) * out_width + m * j) * filters
+                    activate(activation, function, home, min(m, out_width - m * j) * filters)
 
 
 def _gradient(p, first, last, shared, scratch):
@@ -181,14 +195,14 @@ def _gradient(p, first, last, shared, scratch):
     dy, out_height, out_width, filters = p[10], p[11], p[12], p[13]
     depth, wide, shares, nothing, total = p[14], p[15], p[16], p[17], p[18]
     kind, target, velocity, constants = p[19], p[20], p[21], array(p[22], 3, scratch)
-    most = p[23]
-    across, panels = (out_width + 1) // 2, (wide + PANEL - 1) // PANEL
-    per_image = (out_height + 1) // 2 * across
+    most, scheme, m, r, side = p[23], p[24], p[25], p[26], p[27]
+    across, panels = (out_width + m - 1) // m, (wide + PANEL - 1) // PANEL
+    per_image, places = (out_height + m - 1) // m * across, side * side
     like = constants[0]
     v = place(scratch)
-    d = v + size * PLACES * GRADIENT_SQUARES * most
-    sums = d + size * PLACES * GRADIENT_SQUARES * panels * PANEL
-    edge = sums + size * PLACES * most * wide
+    d = v + size * places * GRADIENT_SQUARES * most
+    sums = d + size * places * GRADIENT_SQUARES * panels * PANEL
+    edge = sums + size * places * most * wide
     for task in range(first, last):
         group = task // shares
         c0, c1 = share(task % shares, shares, depth)
@@ -199,21 +213,29 @@ def _gradient(p, first, last, shared, scratch):
             for t in range(t0, t0 + squares):
                 image, i, j = t // per_image, t % per_image // across, t % per_image % across
                 start, row, column = _square(
-                    x, size, height, width, channels, image, 2 * i - pad_h, 2 * j - pad_w, 4, group * depth + c0, rows,
-                    edge, scratch,
+                    x, size, height, width, channels, image, m * i - pad_h, m * j - pad_w, side, group * depth + c0,
+                    rows, edge, scratch,
                 )  # fmt: skip
                 out = v + size * (t - t0) * rows
-                transform.inputs(like, rows, start, row, column, out, 4 * squares * rows, squares * rows)
+                transform.inputs(scheme, like, rows, start, row, column, out, side * squares * rows, squares * rows)
                 start, row, column = _square(
-                    dy, size, out_height, out_width, filters, image, 2 * i, 2 * j, 2, group * wide, wide, edge, scratch
+                    dy, size, out_height, out_width, filters, image, m * i, m * j, m, group * wide, wide, edge, scratch
                 )
                 for n in range(panels):
                     out = d + size * (n * squares + t - t0) * PANEL
                     step = panels * squares * PANEL
                     transform.output_panels(
-                        like, min(PANEL, wide - n * PANEL), start + size * n * PANEL, row, column, out, 4 * step, step
+                        scheme,
+                        like,
+                        min(PANEL, wide - n * PANEL),
+                        start + size * n * PANEL,
+                        row,
+                        column,
+                        out,
+                        side * step,
+                        step,
                     )
-            for index in range(PLACES):
+            for index in range(places):
                 for n in range(0, wide, PANEL):
                     panel = d + size * (index * panels * PANEL + n) * squares
                     for strip in range(strips):
@@ -225,9 +247,11 @@ def _gradient(p, first, last, shared, scratch):
                             squares, origin, panel, init, init_row, out, wide,
                         )  # fmt: skip
         for c in range(rows):
-            step, taps = rows * wide, array(edge, 9 * wide, scratch)
-            transform.kernel_gradients(like, wide, sums + size * c * wide, 4 * step, step, edge, 3 * wide, wide)
-            for tap in range(9):
+            step, taps = rows * wide, array(edge, r * r * wide, scratch)
+            transform.kernel_gradients(
+                scheme, like, wide, sums + size * c * wide, side * step, step, edge, r * wide, wide
+            )
+            for tap in range(r * r):
                 home = size * ((tap * depth + c0 + c) * filters + group * wide)
                 if kind == UPDATE:
                     update_rows(
@@ -258,44 +282,50 @@ def correlate(
     x: (N, H, W, C), y: (N, OH, OW, F), contiguous; ``padding``: rows and columns before the image.
     """
     (images, height, width, channels), (_, out_height, out_width, filters) = x.shape, y.shape
-    depth, wide, size = channels // groups, filters // groups, y.itemsize
-    panels, total = -(-wide // PANEL), images * -(-out_height // 2) * -(-out_width // 2)
+    scheme, m, r, side = _scheme(weights.shape, (out_height, out_width))
+    depth, wide, size, places = channels // groups, filters // groups, y.itemsize, side * side
+    panels, total = -(-wide // PANEL), images * -(-out_height // m) * -(-out_width // m)
     workers = get_num_threads()
-    fitting = BLOCK_BYTES // (size * PLACES * (depth + wide))
+    fitting = BLOCK_BYTES // (size * places * (depth + wide))
     tasks = -(-total // min(max(fitting, SQUARES[0]), SQUARES[1]))
     tasks = min(total, -(-tasks // workers) * workers)
     most = -(-total // tasks)
-    shared = size * PLACES * groups * panels * depth * PANEL
+    shared = size * places * groups * panels * depth * PANEL
     flat = weights.reshape(-1, weights.shape[3])
-    nothing = zeros(y.dtype, max(depth, wide))
-    weighing = (flat, *flat.shape, backward, depth, wide, groups, size)
+    weighing = (flat, *flat.shape, backward, depth, wide, groups, size, scheme, r, side)
     walking = (
         *machine_code(size), function, ORIGIN, tiles.row_limit(size), size, x, height, width, channels, *padding, y,
-        out_height, out_width, filters, depth, wide, groups, bias, nothing, total, tasks, most,
+        out_height, out_width, filters, depth, wide, groups, bias, zeros(y.dtype, max(depth, wide)), total, tasks, most,
+        scheme, m, side,
     )  # fmt: skip
-    edge = PLACES * max(depth, wide)
+    taps, edge = r * r * depth * PANEL, places * max(depth, wide)
     return [
-        Launch(TRANSFORM_WEIGHTS, y.dtype, groups * panels, weighing, shared=shared, scratch=size * 9 * depth * PANEL),
+        Launch(TRANSFORM_WEIGHTS, y.dtype, groups * panels, weighing, shared=shared, scratch=size * taps),
         Launch(WALK, y.dtype, tasks, walking, shared=shared,
-               scratch=size * (PLACES * most * (depth + wide) + edge + PANEL)),
+               scratch=size * (places * most * (depth + wide) + edge + PANEL)),
     ]  # fmt: skip
+
+
+def gradient_suits(weights: tuple[int, ...], out: tuple[int, int], geometry: tuple[int, ...]) -> bool:
+    """Whether it is one for `weight_gradient` too: not 5 × 5, whose error grows with the batch."""
+    return weights[0] == 3 and suits(weights, out, geometry)
 
 
 def weight_gradient(
     x: Array, dy: Array, padding: tuple[int, int], groups: int, kind: int, target: Array, velocity: Array,
     constants: Array,
 ) -> list[Launch]:  # fmt: skip
-    """The gradient of weights (3, 3, C / groups, F), sent to a sink."""
+    """The gradient of weights (r, r, C / groups, F), sent to a sink."""
     (images, height, width, channels), (_, out_height, out_width, filters) = x.shape, dy.shape
-    depth, wide, size = channels // groups, filters // groups, dy.itemsize
-    total, workers = images * -(-out_height // 2) * -(-out_width // 2), get_num_threads()
+    scheme, m, r, side = _scheme(target.shape, (out_height, out_width))
+    depth, wide, size, places = channels // groups, filters // groups, dy.itemsize, side * side
+    total, workers = images * -(-out_height // m) * -(-out_width // m), get_num_threads()
     shares = min(depth, max(-(-workers // groups), -(-depth // MOST_CHANNELS)))
-    shares = -(-shares * groups // workers) * workers // groups if groups < workers else shares
     most, panels = -(-depth // shares), -(-wide // PANEL)
     arguments = (
         tiles.address(size), ORIGIN, tiles.row_limit(size), size, x, height, width, channels, *padding, dy,
         out_height, out_width, filters, depth, wide, shares, zeros(dy.dtype, wide), total, kind, target, velocity,
-        constants, most,
+        constants, most, scheme, m, r, side,
     )  # fmt: skip
-    elements = PLACES * (GRADIENT_SQUARES * (most + panels * PANEL) + most * wide + max(most, wide)) + PANEL
+    elements = places * (GRADIENT_SQUARES * (most + panels * PANEL) + most * wide + max(most, wide)) + PANEL
     return [Launch(GRADIENT, dy.dtype, groups * shares, arguments, scratch=size * elements)]

@@ -111,7 +111,9 @@ def test_convolution_products(data):
         ((5, 14, 13, 320), (3, 3), 48, (1, 1, 1, 1, 1, 1, 1)),  # the sum in chunks, several blocks
         ((1, 1, 1, 32), (3, 3), 32, (1, 1, 1, 1, 1, 1, 1)),
         ((2, 6, 6, 32), (3, 3), 100, (1, 1, 0, 1, 1, 1, 1)),
-        ((1, 40, 34, 32), (3, 3), 33, (1, 1, 1, 1, 1, 1, 1)),  # several blocks of the weights' gradient
+        ((1, 68, 64, 32), (3, 3), 33, (1, 1, 1, 1, 1, 1, 1)),  # several blocks of the weights' gradient
+        ((2, 9, 11, 40), (5, 5), 70, (1, 1, 2, 2, 1, 1, 1)),
+        ((1, 12, 14, 64), (5, 5), 66, (1, 1, 0, 4, 1, 1, 2)),
     ],
 )
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -141,7 +143,7 @@ def all_products(images):
         random(5, np.float32, (12, 9, 8, 40))[0][:images], random(6, np.float32, (3, 3, 40, 33))[0],
         random(7, np.float32, (12, 9, 8, 33))[0][:images],
     )  # fmt: skip
-    assert winograd.suits(w.shape, geometry)
+    assert winograd.suits(w.shape, (9, 8), geometry)
     fast_y, fast_dx, fast_dw = np.empty_like(d), np.empty_like(x), np.empty_like(w)
     conv2d.forward(x, w, b, geometry, RELU, fast_y)
     conv2d.input_gradient(d, w, geometry, fast_dx)
@@ -172,13 +174,32 @@ def test_a_sample_does_not_depend_on_its_batch(threads):
         np.testing.assert_array_equal(whole[:5], part)
 
 
-def test_winograd_is_taken_for_whole_steps_of_three_by_three_with_many_channels():
-    plain = (1, 1, 1, 1, 1, 1, 1)
-    assert winograd.suits((3, 3, 32, 32), plain)
-    assert winograd.suits((3, 3, 32, 64), (1, 1, 0, 2, 1, 1, 2))
+def test_winograd_is_taken_for_whole_steps_of_small_kernels_with_many_channels():
+    plain, out = (1, 1, 1, 1, 1, 1, 1), (8, 8)
+    assert winograd.suits((3, 3, 32, 32), out, plain)
+    assert winograd.suits((3, 3, 32, 64), (1, 2), (1, 1, 0, 2, 1, 1, 2))
+    assert winograd.suits((5, 5, 32, 32), out, (1, 1, 4, 0, 1, 1, 1))
+    assert winograd.gradient_suits((3, 3, 32, 32), out, plain)
+    assert not winograd.gradient_suits((5, 5, 32, 32), out, plain)
     for weights, geometry in (
-        ((3, 3, 31, 64), plain), ((3, 3, 32, 31), plain), ((5, 5, 32, 32), plain), ((3, 3, 32, 32), (2, 1, *plain[2:])),
-        ((3, 3, 32, 32), (1, 1, 3, 1, 1, 1, 1)), ((3, 3, 32, 32), (1, 1, 1, 1, 1, 2, 1)),
-        ((3, 3, 32, 48), (1, 1, 1, 1, 1, 1, 2)),
+        ((3, 3, 31, 64), plain), ((3, 3, 32, 31), plain), ((3, 5, 32, 32), plain), ((7, 7, 32, 32), plain),
+        ((3, 3, 32, 32), (2, 1, *plain[2:])), ((3, 3, 32, 32), (1, 1, 3, 1, 1, 1, 1)),
+        ((3, 3, 32, 32), (1, 1, 1, 1, 1, 2, 1)), ((3, 3, 32, 48), (1, 1, 1, 1, 1, 1, 2)),
     ):  # fmt: skip
-        assert not winograd.suits(weights, geometry)
+        assert not winograd.suits(weights, out, geometry)
+    assert not winograd.suits((5, 5, 32, 32), (8, 7), plain)
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_winograd_is_as_right_as_float32_allows(kernel):
+    """Many channels, and a batch: errors relative to the largest output, beside those of the sums themselves."""
+    x, w, d = random(8, np.float32, (4, 14, 14, 320), (kernel, kernel, 320, 48), (4, 14, 14, 48))
+    geometry = (1, 1, kernel // 2, kernel // 2, 1, 1, 1)
+    assert winograd.suits(w.shape, (14, 14), geometry)
+    y, dx, dw = np.empty_like(d), np.empty_like(x), np.empty_like(w)
+    conv2d.forward(x, w, np.zeros(48, np.float32), geometry, LINEAR, y)
+    conv2d.input_gradient(d, w, geometry, dx)
+    conv2d.weight_gradient(x, d, geometry, STORE, dw, dw, w)
+    wide = naive.correlation(*(array.astype(np.float64) for array in (x, w, d)), geometry)
+    for found, expected in zip((y, dx, dw), wide, strict=True):
+        assert np.abs(found - expected).max() < 1e-5 * np.abs(expected).max()
