@@ -194,6 +194,14 @@ _pointer: Any = intrinsic(_pointer_codegen)
 
 
 @intrinsic
+def _place(typing, pointer):
+    def codegen(context, builder, signature, arguments):
+        return builder.ptrtoint(arguments[0], I64)
+
+    return types.intp(pointer), codegen
+
+
+@intrinsic
 def _void_pointer(typing, address):
     def codegen(context, builder, signature, arguments):
         return builder.inttoptr(arguments[0], context.get_value_type(types.voidptr))
@@ -212,6 +220,19 @@ def _number(typing, bits):
 @njit(inline="always")
 def _array(address, size, like):
     return carray(_pointer(address, like), (size,))
+
+
+@njit(inline="always")
+def _matrix(address, rows, columns, like):
+    return carray(_pointer(address, like), (rows, columns))
+
+
+def _matrix_twin(address, rows, columns, like):
+    return vectors.view(address, (rows, columns), (columns, 1), like.dtype.itemsize)
+
+
+def _place_twin(pointer):
+    return pointer.address
 
 
 def _array_twin(address, size, like):
@@ -234,7 +255,11 @@ def _number_twin(bits):
 
 # array(address, size, like): the ``size`` numbers from an address on, of the type that the pointer ``like`` points to.
 array: Any = _array_twin if JIT_OFF else _array
+# matrix(address, rows, columns, like): the same, with two axes.
+matrix: Any = _matrix_twin if JIT_OFF else _matrix
 # typed_array(address, size, dtype): the same, of a type that is named: indices, masks, random words.
 typed_array: Any = _typed_array_twin if JIT_OFF else _typed_array
+# place(scratch): the address that a pointer holds.
+place: Any = _place_twin if JIT_OFF else _place
 # number(p[i]): the float that was the launch's i-th argument.
 number: Any = _number_twin if JIT_OFF else _number
