@@ -37,6 +37,11 @@ def _fill(row, value):
 @njit(cache=True, error_model="numpy")
 def _largest(row, strands):
     """The largest number of a row that has no NaN."""
+    if row.size < STRANDS:
+        alone = np.float64(row[0])
+        for j in range(row.size):
+            alone = row[j] if row[j] > alone else alone
+        return alone
     _fill(strands, row[0])
     whole = row.size // STRANDS
     for block in range(whole):
@@ -53,10 +58,10 @@ def _largest(row, strands):
 
 
 @njit(cache=True, error_model="numpy")
-def _sum(strands):
-    """The sum of the strands, in order."""
+def _sum(strands, units):
+    """The sum of the strands, in order; those that no unit went to are zero."""
     total = 0.0
-    for lane in range(STRANDS):
+    for lane in range(min(STRANDS, units)):
         total += strands[lane]
     return total
 
@@ -186,7 +191,7 @@ def _softmax_cross_entropy(p, first, last, shared, scratch):
                 strands[lane] += powers[block * STRANDS + lane]
         for lane in range(units - whole * STRANDS):
             strands[lane] += powers[whole * STRANDS + lane]
-        total = _sum(strands)
+        total = _sum(strands, units)
         normaliser = largest + math.log(total)
         loss, mass, label = 0.0, 1.0, 0
         if p[4]:
@@ -206,7 +211,7 @@ def _softmax_cross_entropy(p, first, last, shared, scratch):
                 j = whole * STRANDS + lane
                 strands[lane] += d[j] * (normaliser - x[j])
                 masses[lane] += d[j]
-            loss, mass = _sum(strands), _sum(masses)
+            loss, mass = _sum(strands, units), _sum(masses, units)
         typed_array(places[2], samples, np.float64)[n] = loss
         if p[5]:
             gradient = array(places[3] + n * units * itemsize, units, scratch)
@@ -257,10 +262,10 @@ def _sigmoid_cross_entropy(p, first, last, shared, scratch):
                 strands[lane] += max(value, 0.0) - np.float64(d[j]) * value
                 factors[lane] *= 1.0 + powers[j]
             product = 1.0
-            for lane in range(STRANDS):
+            for lane in range(min(STRANDS, size)):
                 product *= factors[lane]
             logarithms += math.log(product)
-        typed_array(places[2], samples, np.float64)[n] = _sum(strands) + logarithms
+        typed_array(places[2], samples, np.float64)[n] = _sum(strands, units) + logarithms
         if p[5]:
             gradient = array(places[3] + n * units * itemsize, units, scratch)
             for j in range(units):
@@ -285,7 +290,7 @@ def _mean_squared_error(p, first, last, shared, scratch):
             j = units // STRANDS * STRANDS + lane
             difference = np.float64(x[j]) - np.float64(d[j])
             strands[lane] += difference * difference
-        typed_array(places[2], samples, np.float64)[n] = 0.5 * _sum(strands)
+        typed_array(places[2], samples, np.float64)[n] = 0.5 * _sum(strands, units)
         if p[5]:
             gradient = array(places[3] + n * units * itemsize, units, scratch)
             share = x.dtype.type(1.0 / samples)
