@@ -4,8 +4,8 @@ Throughout: x (N, units) holds the network's outputs; targets are (N,) class ind
 losses (N,) float64 ← each sample's loss; gradient (N, units) ← d(mean loss) / dx, or is empty where it is not
 wanted. Every sum runs over one sample, in float64, in an order that the number of units alone decides: unit j goes to
 strand j mod `STRANDS`, and the strands are added in order. Neither the threads nor the rest of the batch can change
-its bits. Powers are float64 too (see `exponential.wide_exp`), since p − d may be a small difference; the same ones serve
-loss and gradient.
+its bits. Powers are float64 too (see `exponential.wide_exp`), since p − d may be a small difference; the same ones
+serve loss and gradient.
 """
 
 import math
