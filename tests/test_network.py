@@ -281,3 +281,20 @@ def test_random_layers_are_functions_of_seed_step_and_training():
     reseeded = Network(net.graph, seed=net.seed + 1, parameters=net.parameters)
     assert reseeded.forward(x, training=True, step=1).tobytes() != one.tobytes()
     assert net.forward(x).tobytes() == reseeded.forward(x).tobytes()
+
+
+def test_views_share_memory_and_change_nothing():
+    views = [{"type": "flatten"}, {"type": "sparsity"}]
+    plain, viewed = network([CONVNET[0], CONVNET[3], CONVNET[5]]), network([CONVNET[0], *views, CONVNET[3], CONVNET[5]])
+    names = list(plain.parameters)
+    assert list(viewed.parameters) == names
+    found = []
+    for net in (plain, viewed):
+        sinks = stored(net)
+        net.bind(sinks, input_gradient=True)
+        output = pass_both_ways(net, images(5)).copy()
+        found.append([output, net.input_gradient(5), *(sinks[name].target for name in names)])
+    assert all(one.tobytes() == other.tobytes() for one, other in zip(*found, strict=True))
+    outputs = viewed.outputs(5)
+    assert np.shares_memory(outputs["features"], outputs["flatten_1"])
+    assert np.shares_memory(outputs["features"], outputs["sparsity_1"])

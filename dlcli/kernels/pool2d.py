@@ -41,9 +41,10 @@ def _counts(size: int, stride: int, padding: int, windows: int, begin: int, end:
     return np.minimum(starts + size, end) - np.maximum(starts, begin)
 
 
-def _axes(geometry: Geometry) -> tuple[Geometry, Geometry]:
+def _axes(geometry: Geometry) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
     """(size, stride, padding) of rows and of columns."""
-    return geometry[0::2], geometry[1::2]
+    size_h, size_w, stride_h, stride_w, pad_h, pad_w = geometry
+    return (size_h, stride_h, pad_h), (size_w, stride_w, pad_w)
 
 
 def _max_forward(p, first, last, shared, scratch):
@@ -172,7 +173,7 @@ _AVERAGE_FORWARD = Kernel(_average_forward)
 
 
 @Planned
-def average_forward(x: Array, geometry: Geometry, counted: Sequence[int], y: Array) -> Sequence[Launch]:
+def average_forward(x: Array, geometry: Geometry, counted: tuple[int, int, int, int], y: Array) -> Sequence[Launch]:
     """y ← the mean of each window over the cells that count: ``counted`` = (first row, the one past the last, first
     column, the one past the last), which reach into the padding where its zeros count.
     """
@@ -204,7 +205,7 @@ _AVERAGE_BACKWARD = Kernel(_average_backward)
 
 
 @Planned
-def average_backward(dy: Array, geometry: Geometry, counted: Sequence[int], dx: Array) -> Sequence[Launch]:
+def average_backward(dy: Array, geometry: Geometry, counted: tuple[int, int, int, int], dx: Array) -> Sequence[Launch]:
     """dx ← each window's gradient, in equal shares to its cells."""
     (images, height, width, channels), (_, out_height, out_width, _) = dx.shape, dy.shape
     rows, columns = _axes(geometry)

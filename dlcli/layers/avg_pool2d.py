@@ -28,7 +28,7 @@ class AvgPool2d(Pooled):
         if dx is not None:
             arrays.run("backward", lambda: kernels.average_backward.plan(dy, *self._windows(dx), dx))
 
-    def _windows(self, images: Array) -> tuple[Shape, Shape]:
+    def _windows(self, images: Array) -> tuple[Shape, tuple[int, int, int, int]]:
         """The kernels' geometry, and the cells that count."""
         return self.geometry(images.shape[1:]), self._counted(images.shape[1:])
 
