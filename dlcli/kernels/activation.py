@@ -47,8 +47,9 @@ def activate_row(function, row):
         for i in range(row.size):
             row[i] = amplitude * tanh(stretch * row[i])
     elif function == RELU:
+        zero = row.dtype.type(0)
         for i in range(row.size):
-            row[i] = row.dtype.type(0) if row[i] < 0 else row[i]
+            row[i] = (zero if row[i] < 0 else row[i]) + zero  # a sum is always stored: no branch, so it vectorises
     elif function == SOFTPLUS:
         for i in range(row.size):  # log(1 + e^x) without overflow
             tail = log1p(exp(-abs(row[i])))

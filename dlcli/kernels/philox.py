@@ -62,8 +62,8 @@ def _draw_mask(key, step, threshold, n, row, scratch):
         flags = typed_array(place(scratch), quads, np.uint32)
         for quad in range(quads):
             w0, w1, w2, w3 = _words(k0, k1, start + np.uint64(quad), sample, time, np.uint64(0))
-            low = np.uint32(w0 < threshold) | (np.uint32(w1 < threshold) << np.uint32(8))
-            high = np.uint32(w2 < threshold) | (np.uint32(w3 < threshold) << np.uint32(8))
+            low = np.uint32(np.int64(w0) < threshold) | (np.uint32(np.int64(w1) < threshold) << np.uint32(8))
+            high = np.uint32(np.int64(w2) < threshold) | (np.uint32(np.int64(w3) < threshold) << np.uint32(8))
             flags[quad] = low | (high << np.uint32(16))  # four bytes at once, the first the lowest
         found = typed_array(place(scratch), size, np.uint8)
         for i in range(size):
@@ -109,7 +109,7 @@ def bits(key: int, step: Array | int, out: Array) -> Sequence[Launch]:
 
 
 def _mask(p, first, last, shared, scratch):
-    key, step, threshold = np.uint64(p[0]), typed_array(p[1], 1, np.int64)[0], np.uint64(p[2])
+    key, step, threshold = np.uint64(p[0]), typed_array(p[1], 1, np.int64)[0], p[2]
     for n in range(first, last):
         _draw_mask(key, step, threshold, n, typed_array(p[3] + n * p[4], p[4], np.uint8), scratch)
 
@@ -143,7 +143,7 @@ def masked(x: Array, mask: Array, scale: float, y: Array) -> Sequence[Launch]:
 
 
 def _drop(p, first, last, shared, scratch):
-    key, step, threshold = np.uint64(p[5]), typed_array(p[6], 1, np.int64)[0], np.uint64(p[7])
+    key, step, threshold = np.uint64(p[5]), typed_array(p[6], 1, np.int64)[0], p[7]
     features, itemsize = p[4], array(p[0], 1, scratch).itemsize
     for n in range(first, last):
         x = array(p[0] + n * features * itemsize, features, scratch)

@@ -301,6 +301,8 @@ def _shares(typing, dy, rows, columns, row, column, channels, heights, widths, d
 def _view(address, rows, columns, row, column, channels, dtype):
     """The places as an array (rows, columns, channels)."""
     dtype = np.dtype(dtype)
+    if not rows * columns:
+        return np.empty((rows, columns, channels), dtype)
     flat = typed_array(address, int((rows - 1) * row + (columns - 1) * column + channels), dtype)
     strides = [step * dtype.itemsize for step in (row, column, 1)]
     return np.lib.stride_tricks.as_strided(flat, (rows, columns, channels), strides)
