@@ -60,6 +60,7 @@ class Network:
         self._input_gradient = False
         self._capacity = 0
         self._views: dict[int, _Views] = {}
+        self._outputs: list[Array] = []
 
     def initialise(self, names: Iterable[str] | None = None) -> None:
         """Draw initial values, of all parameters or of those named; each has a generator of its own."""
@@ -155,8 +156,11 @@ class Network:
         self._views.clear()
         self._capacity = samples
         # Batches are copied to a place of the network's own: layers plan their kernels for arrays that stay.
-        shapes = [self.graph.input_shape, *(node.shape for node in nodes)]
-        self._inputs, *self._outputs = (np.zeros((samples, *shape), self.dtype) for shape in shapes)
+        self._inputs = np.zeros((samples, *self.graph.input_shape), self.dtype)
+        self._outputs = []
+        for node in nodes:
+            before, shape = self._outputs[-1] if self._outputs else self._inputs, (samples, *node.shape)
+            self._outputs.append(before.reshape(shape) if node.layer.is_view else np.zeros(shape, self.dtype))
         self._saved = [
             {name: self._buffer(spec, samples) for name, spec in node.layer.saved(node.inputs).items()}
             for node in nodes
@@ -172,12 +176,14 @@ class Network:
         first = self._first_needed
         if first < len(nodes) and not self._gradients:
             # A layer's gradient is dead once its own backward pass is done: two buffers, in turn, serve the chain.
+            # The gradients of a view and of its input share their memory, as their values do.
             largest = max(prod(shape) for shape in (self.graph.input_shape, *(node.shape for node in nodes)))
             self._gradients = [np.zeros(self._capacity * largest, self.dtype) for _ in range(2)]
 
         def gradient(index: int) -> Array:
             shape = nodes[index].shape if index >= 0 else self.graph.input_shape
-            return self._gradients[index % 2][: samples * prod(shape)].reshape(samples, *shape)
+            turn = sum(not node.layer.is_view for node in nodes[: index + 1]) % 2
+            return self._gradients[turn][: samples * prod(shape)].reshape(samples, *shape)
 
         views = []
         for index, node in enumerate(nodes):

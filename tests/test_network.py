@@ -318,3 +318,23 @@ def test_a_layers_stand_in_makes_its_passes():
     assert results[0] == results[1]
     names = [node.name for node in plain.graph.nodes]
     assert calls == [f"{name} forward" for name in names] + [f"{name} backward" for name in reversed(names)]
+
+
+# Views
+
+
+def test_views_share_memory_and_change_nothing():
+    views = [{"type": "flatten"}, {"type": "sparsity"}]
+    plain, viewed = network([CONVNET[0], CONVNET[3], CONVNET[5]]), network([CONVNET[0], *views, CONVNET[3], CONVNET[5]])
+    names = list(plain.parameters)
+    assert list(viewed.parameters) == names
+    found = []
+    for net in (plain, viewed):
+        sinks = stored(net)
+        net.bind(sinks, input_gradient=True)
+        output = pass_both_ways(net, images(5)).copy()
+        found.append([output, net.input_gradient(5), *(sinks[name].target for name in names)])
+    assert all(one.tobytes() == other.tobytes() for one, other in zip(*found, strict=True))
+    outputs = viewed.outputs(5)
+    assert np.shares_memory(outputs["features"], outputs["flatten_1"])
+    assert np.shares_memory(outputs["features"], outputs["sparsity_1"])

@@ -4,17 +4,17 @@ Each slope is a function of the output y = f(x) alone, so that x need not be kep
 """
 
 import functools
-import math
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import cfunc, get_num_threads, njit, prange, types
+from numba import cfunc, njit, types
 from numba.extending import intrinsic
 from numba.np.numpy_support import carray
 
 from dlcli.kernels import vectors
-from dlcli.kernels.exponential import exp, sigmoid, tanh
+from dlcli.kernels.exponential import exp, log1p, sigmoid, softplus_slope, tanh
+from dlcli.kernels.launch import Kernel, Launch, Planned, address_of, array
 
 Array = np.ndarray[Any, Any]
 
@@ -27,6 +27,7 @@ CODES = {
     "relu": RELU,
     "softplus": SOFTPLUS,
 }
+PIECE = 1024  # elements of a task
 SERIAL = 20_000  # elements below which waking the threads costs more than it saves
 AMPLITUDE, STRETCH = 1.7159, 2.0 / 3.0  # LeCun's f(x) = A tanh(S x), with f(±1) = ±1
 
@@ -45,11 +46,12 @@ def activate_row(function, row):
         for i in range(row.size):
             row[i] = amplitude * tanh(stretch * row[i])
     elif function == RELU:
+        zero = row.dtype.type(0)
         for i in range(row.size):
-            row[i] = row.dtype.type(0) if row[i] < 0 else row[i]
+            row[i] = (zero if row[i] < 0 else row[i]) + zero  # a sum is always stored: no branch, so it vectorises
     elif function == SOFTPLUS:
         for i in range(row.size):  # log(1 + e^x) without overflow
-            tail = math.log1p(exp(-abs(row[i])))
+            tail = log1p(exp(-abs(row[i])))
             row[i] = tail if row[i] < 0 else row[i] + tail
 
 
@@ -100,55 +102,30 @@ def address(itemsize: int) -> int:
 activate: Any = _call_twin if vectors.JIT_OFF else _call
 
 
-@njit(cache=True)
-def slope_row(function, y, d):
-    """d ← d · f'(x), with f' taken from y = f(x), for contiguous 1-D arrays."""
-    one = d.dtype.type(1)
+@njit(cache=True, error_model="numpy")
+def slope_row(function, y, dy, dx):
+    """dx ← dy · f'(x), with f' taken from y = f(x), for contiguous 1-D arrays."""
+    zero, one = dx.dtype.type(0), dx.dtype.type(1)
     if function == SIGMOID:
         for i in range(y.size):
-            d[i] *= y[i] * (one - y[i])
+            dx[i] = dy[i] * (y[i] * (one - y[i]))
     elif function == TANH:
         for i in range(y.size):
-            d[i] *= one - y[i] * y[i]
+            dx[i] = dy[i] * (one - y[i] * y[i])
     elif function == SCALED_TANH:
-        scale, inverse = d.dtype.type(AMPLITUDE * STRETCH), d.dtype.type(1 / AMPLITUDE)
+        scale, inverse = dx.dtype.type(AMPLITUDE * STRETCH), dx.dtype.type(1 / AMPLITUDE)
         for i in range(y.size):
             t = y[i] * inverse
-            d[i] *= scale * (one - t * t)
+            dx[i] = dy[i] * (scale * (one - t * t))
     elif function == RELU:
         for i in range(y.size):
-            d[i] = d[i] if y[i] > 0 else d.dtype.type(0)
+            dx[i] = dy[i] if y[i] > 0 else zero
     elif function == SOFTPLUS:
         for i in range(y.size):  # sigmoid(x) = 1 − e^(−y)
-            d[i] *= -math.expm1(-y[i])
-
-
-@njit(cache=True)
-def _forward(code, function, x, y, first, last):
-    for i in range(first, last):  # a slice's would go by a copy where y is x, and takes seconds to compile
-        y[i] = x[i]
-    activate(code, function, y.ctypes.data + first * y.itemsize, last - first)
-
-
-@njit(cache=True)
-def _backward(function, y, dy, dx, first, last):
-    for i in range(first, last):
-        dx[i] = dy[i]
-    slope_row(function, y[first:last], dx[first:last])
-
-
-@njit(cache=True, parallel=True)
-def _parallel_forward(workers, code, function, x, y):
-    for worker in prange(workers):
-        share = np.int64(worker)
-        _forward(code, function, x, y, share * x.size // workers, (share + 1) * x.size // workers)
-
-
-@njit(cache=True, parallel=True)
-def _parallel_backward(workers, function, y, dy, dx):
-    for worker in prange(workers):
-        share = np.int64(worker)
-        _backward(function, y, dy, dx, share * y.size // workers, (share + 1) * y.size // workers)
+            dx[i] = dy[i] * softplus_slope(y[i])
+    else:
+        for i in range(y.size):
+            dx[i] = dy[i]
 
 
 def _flat(array: Array) -> Array:
@@ -158,17 +135,44 @@ def _flat(array: Array) -> Array:
     return array.reshape(-1)
 
 
-def forward(function: int, x: Array, y: Array) -> None:
+def _forward(p, first, last, shared, scratch):
+    begin, size = first * PIECE, min(last * PIECE, p[4]) - first * PIECE
+    itemsize = array(p[2], 1, scratch).itemsize
+    x, y = array(p[2] + begin * itemsize, size, scratch), array(p[3] + begin * itemsize, size, scratch)
+    for start in range(0, size, PIECE):  # while the piece is in cache
+        for i in range(start, min(start + PIECE, size)):
+            y[i] = x[i]
+        activate(p[0], p[1], p[3] + (begin + start) * itemsize, min(PIECE, size - start))
+
+
+_FORWARD = Kernel(_forward)
+
+
+@Planned
+def forward(function: int, x: Array, y: Array) -> list[Launch]:
     """y ← f(x), for contiguous arrays of one size; y may be x."""
-    if x.size < SERIAL:
-        _forward(address(y.itemsize), function, _flat(x), _flat(y), 0, x.size)
-    else:
-        _parallel_forward(get_num_threads(), address(y.itemsize), function, _flat(x), _flat(y))
+    x, y = _flat(x), _flat(y)
+    if function == LINEAR and address_of(x) == address_of(y):
+        return []
+    arguments = (address(y.itemsize), function, x, y, x.size)
+    return [Launch(_FORWARD, y.dtype, -(-x.size // PIECE), arguments, parallel=x.size >= SERIAL)]
 
 
-def backward(function: int, y: Array, dy: Array, dx: Array) -> None:
+def _backward(p, first, last, shared, scratch):
+    begin, size = first * PIECE, min(last * PIECE, p[4]) - first * PIECE
+    itemsize = array(p[1], 1, scratch).itemsize
+    y, dy = array(p[1] + begin * itemsize, size, scratch), array(p[2] + begin * itemsize, size, scratch)
+    slope_row(p[0], y, dy, array(p[3] + begin * itemsize, size, scratch))
+
+
+_BACKWARD = Kernel(_backward)
+
+
+@Planned
+def backward(function: int, y: Array, dy: Array, dx: Array) -> list[Launch]:
     """dx ← dy · f'(x), taken from y, for contiguous arrays of one size; dx may be dy."""
-    if y.size < SERIAL:
-        _backward(function, _flat(y), _flat(dy), _flat(dx), 0, y.size)
-    else:
-        _parallel_backward(get_num_threads(), function, _flat(y), _flat(dy), _flat(dx))
+    y, dy, dx = _flat(y), _flat(dy), _flat(dx)
+    if function == LINEAR and address_of(dx) == address_of(dy):
+        return []
+    arguments = (function, y, dy, dx, y.size)
+    return [Launch(_BACKWARD, y.dtype, -(-y.size // PIECE), arguments, parallel=y.size >= SERIAL)]

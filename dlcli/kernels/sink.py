@@ -7,15 +7,22 @@ A sink is four arguments: ``kind`` (see `dlcli.layers.base.Sink`), ``target``, `
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from llvmlite import ir
-from numba import njit, prange, types
+from numba import njit, types
 from numba.core.cgutils import for_range
 from numba.extending import intrinsic
 
 from dlcli.kernels import vectors
+from dlcli.kernels.launch import Kernel, Launch, Planned, array, place, typed_array
 from dlcli.kernels.vectors import JIT_OFF, constant
 
+Array = npt.NDArray[Any]
+
 STORE, ADD, UPDATE = 0, 1, 2
+SERIAL = 50_000  # numbers below which waking the threads costs more than it saves
+PIECE = 4096  # numbers of a task of `update`
+BLOCK, STRANDS = 65536, 16  # numbers whose squares are summed by one thread; partial sums of them
 
 
 @njit(cache=True)
@@ -84,18 +91,61 @@ def _update_rows_twin(rows, width, g, g_row, w, v, row, rate, momentum, decay):
 update_rows: Any = _update_rows_twin if JIT_OFF else _update_rows
 
 
-@njit(cache=True, parallel=True)
-def update(gradient, weights, velocity, constants):
-    """Eq. (4) with a stored gradient; all arrays are (rows, columns)."""
-    for row in prange(gradient.shape[0]):
-        settle(UPDATE, gradient[row], weights[row], velocity[row], constants)
+def _update(p, first, last, shared, scratch):
+    constants = array(p[3], 3, scratch)
+    start, end = first * PIECE, min(last * PIECE, p[4])
+    offset, width = start * constants.itemsize, end - start
+    update_rows(
+        1, width, p[0] + offset, width, p[1] + offset, p[2] + offset, width, constants[0], constants[1], constants[2]
+    )
 
 
-@njit(cache=True)
-def sum_of_squares(x):
-    """Σ x² of a 1-D array, in float64, in order."""
-    total = 0.0
-    for i in range(x.size):
-        value = np.float64(x[i])  # float() of a float32 leaves it one here
-        total += value * value
-    return total
+_UPDATE = Kernel(_update)
+
+
+@Planned
+def update(gradient: Array, weights: Array, velocity: Array, constants: Array) -> list[Launch]:
+    """Eq. (4) with a stored gradient; all arrays are contiguous and of one size."""
+    for held in (gradient, weights, velocity):
+        if not held.flags.c_contiguous:
+            raise ValueError(f"the array must be contiguous, found strides {held.strides}")
+    arguments = (gradient, weights, velocity, constants, weights.size)
+    return [Launch(_UPDATE, weights.dtype, -(-weights.size // PIECE), arguments, parallel=weights.size >= SERIAL)]
+
+
+def _squares(p, first, last, shared, scratch):
+    strands, totals = typed_array(place(scratch), STRANDS, np.float64), typed_array(p[1], p[3], np.float64)
+    itemsize = array(p[0], 1, scratch).itemsize
+    for task in range(first, last):
+        x = array(p[0] + task * BLOCK * itemsize, min(BLOCK, p[2] - task * BLOCK), scratch)
+        for lane in range(STRANDS):
+            strands[lane] = 0.0
+        whole = x.size // STRANDS
+        for block in range(whole):
+            for lane in range(STRANDS):
+                value = np.float64(x[block * STRANDS + lane])
+                strands[lane] += value * value
+        for lane in range(x.size - whole * STRANDS):
+            value = np.float64(x[whole * STRANDS + lane])
+            strands[lane] += value * value
+        total = 0.0
+        for lane in range(STRANDS):
+            total += strands[lane]
+        totals[task] = total
+
+
+_SQUARES = Kernel(_squares)
+
+
+@Planned
+def squares(x: Array, totals: Array) -> list[Launch]:
+    """totals (blocks,) float64 ← Σ x² of each `BLOCK` neighbours of a contiguous 1-D array, in strands."""
+    arguments = (x, totals, x.size, totals.size)
+    return [Launch(_SQUARES, x.dtype, totals.size, arguments, parallel=x.size >= SERIAL, scratch=8 * STRANDS)]
+
+
+def sum_of_squares(x: Array) -> float:
+    """Σ x² of a 1-D array, in float64, in an order that its size alone decides."""
+    totals = np.zeros(-(-x.size // BLOCK))
+    squares(np.ascontiguousarray(x), totals)
+    return sum(totals.tolist(), 0.0)

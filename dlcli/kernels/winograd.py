@@ -40,7 +40,7 @@ MOST_CHANNELS = 128  # that a task of the weights' gradient owns
 GRADIENT_SQUARES = 160  # steps of k in a block of the weights' gradient
 
 
-def suits(weights: tuple[int, ...], out: tuple[int, int], geometry: tuple[int, ...]) -> bool:
+def suits(weights: tuple[int, ...], out: tuple[int, ...], geometry: tuple[int, ...]) -> bool:
     """Whether a convolution is one for `correlate`: weights (KH, KW, C / groups, F), an output's rows and columns."""
     stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, groups = geometry
     return (
@@ -52,7 +52,7 @@ def suits(weights: tuple[int, ...], out: tuple[int, int], geometry: tuple[int, .
     )
 
 
-def _scheme(weights: tuple[int, ...], out: tuple[int, int]) -> tuple[int, int, int, int]:
+def _scheme(weights: tuple[int, ...], out: tuple[int, ...]) -> tuple[int, int, int, int]:
     """(number, m, r, m + r − 1) of the scheme with the fewest multiplications for an output's rows and columns."""
 
     def multiplications(number: int) -> int:
@@ -271,7 +271,7 @@ def correlate(
     x: Array,
     weights: Array,
     backward: bool,
-    padding: tuple[int, int],
+    padding: tuple[int, ...],
     groups: int,
     bias: Array,
     function: int,
@@ -306,13 +306,13 @@ def correlate(
     ]  # fmt: skip
 
 
-def gradient_suits(weights: tuple[int, ...], out: tuple[int, int], geometry: tuple[int, ...]) -> bool:
+def gradient_suits(weights: tuple[int, ...], out: tuple[int, ...], geometry: tuple[int, ...]) -> bool:
     """Whether it is one for `weight_gradient` too: not 5 × 5, whose error grows with the batch."""
     return weights[0] == 3 and suits(weights, out, geometry)
 
 
 def weight_gradient(
-    x: Array, dy: Array, padding: tuple[int, int], groups: int, kind: int, target: Array, velocity: Array,
+    x: Array, dy: Array, padding: tuple[int, ...], groups: int, kind: int, target: Array, velocity: Array,
     constants: Array,
 ) -> list[Launch]:  # fmt: skip
     """The gradient of weights (r, r, C / groups, F), sent to a sink."""

@@ -20,10 +20,11 @@ class Activation(Elementwise):
     """The function f."""
 
     def forward(self, arrays: Arrays, training: bool, step: int) -> None:
-        kernels.forward(kernels.CODES[self.function], rows(arrays.inputs[0]), rows(arrays.output))
+        x, y, code = arrays.inputs[0], arrays.output, kernels.CODES[self.function]
+        arrays.run("forward", lambda: kernels.forward.plan(code, rows(x), rows(y)))
 
     def backward(self, arrays: Arrays) -> None:
-        dx = arrays.d_inputs[0]
+        y, dy, dx = arrays.output, arrays.d_output, arrays.d_inputs[0]
         if dx is not None:
             code = kernels.CODES[self.function]
-            kernels.backward(code, rows(arrays.output), rows(arrays.d_output), rows(dx))
+            arrays.run("backward", lambda: kernels.backward.plan(code, rows(y), rows(dy), rows(dx)))

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from dlcli.kernels import pool2d as kernels
-from dlcli.layers.base import Arrays, Shape
+from dlcli.layers.base import Array, Arrays, Shape
 from dlcli.layers.pooled import Pooled
 
 
@@ -20,14 +20,17 @@ class AvgPool2d(Pooled):
     """Whether cells of the padding count, as zeros, in a mean."""
 
     def forward(self, arrays: Arrays, training: bool, step: int) -> None:
-        x = arrays.inputs[0]
-        kernels.average_forward(x, self.geometry(x.shape[1:]), self._counted(x.shape[1:]), arrays.output)
+        x, y = arrays.inputs[0], arrays.output
+        arrays.run("forward", lambda: kernels.average_forward.plan(x, *self._windows(x), y))
 
     def backward(self, arrays: Arrays) -> None:
-        dx = arrays.d_inputs[0]
+        dy, dx = arrays.d_output, arrays.d_inputs[0]
         if dx is not None:
-            shape = dx.shape[1:]
-            kernels.average_backward(arrays.d_output, self.geometry(shape), self._counted(shape), dx)
+            arrays.run("backward", lambda: kernels.average_backward.plan(dy, *self._windows(dx), dx))
+
+    def _windows(self, images: Array) -> tuple[Shape, tuple[int, int, int, int]]:
+        """The kernels' geometry, and the cells that count."""
+        return self.geometry(images.shape[1:]), self._counted(images.shape[1:])
 
     def _counted(self, shape: Shape) -> tuple[int, int, int, int]:
         """First cell that counts and the one past the last, of rows and of columns."""

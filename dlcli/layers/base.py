@@ -119,6 +119,7 @@ class Layer(Family):
     """Names of the layers whose outputs this one takes; by default the layer before it."""
 
     arity: ClassVar[int] = 1  # inputs the layer takes
+    is_view: ClassVar[bool] = False  # y = x, in another shape perhaps: the network may give both the same memory
 
     @abstractmethod
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:

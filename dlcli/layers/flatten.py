@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from math import prod
-from typing import Literal
+from typing import ClassVar, Literal
 
-import numpy as np
-
+from dlcli.kernels import activation as kernels
 from dlcli.layers.base import Arrays, Layer, Shape, one_input
 
 
@@ -13,14 +12,16 @@ class Flatten(Layer):
     """x (N, …) as rows y (N, values), channels fastest. Dense layers imply it."""
 
     type: Literal["flatten"] = "flatten"
+    is_view: ClassVar[bool] = True
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         return (prod(one_input(inputs)),)
 
     def forward(self, arrays: Arrays, training: bool, step: int) -> None:
-        np.copyto(arrays.output, arrays.inputs[0].reshape(arrays.output.shape))
+        x, y = arrays.inputs[0], arrays.output
+        arrays.run("forward", lambda: kernels.forward.plan(kernels.LINEAR, x, y))
 
     def backward(self, arrays: Arrays) -> None:
-        dx = arrays.d_inputs[0]
+        dy, dx = arrays.d_output, arrays.d_inputs[0]
         if dx is not None:
-            np.copyto(dx, arrays.d_output.reshape(dx.shape))
+            arrays.run("backward", lambda: kernels.forward.plan(kernels.LINEAR, dy, dx))

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from dlcli.kernels import activation
 from dlcli.kernels import philox as kernels
+from dlcli.kernels.launch import Launch
 from dlcli.layers.base import Arrays, BufferSpec, Shape, one_input
 from dlcli.layers.elementwise import Elementwise, rows
 from dlcli.options import Share
@@ -24,20 +26,21 @@ class Masked(Elementwise):
         return 1.0
 
     def saved(self, inputs: Sequence[Shape]) -> dict[str, BufferSpec]:
-        return {"mask": BufferSpec(one_input(inputs), np.uint8)}
+        return {"mask": BufferSpec(one_input(inputs), np.uint8), "step": BufferSpec((1,), np.int64, per_batch=True)}
 
     def forward(self, arrays: Arrays, training: bool, step: int) -> None:
-        x, y = arrays.inputs[0], arrays.output
-        if not training:
-            np.copyto(y, x)
-            return
-        mask = rows(arrays.saved["mask"])
-        threshold = np.uint64(round((1 - self.rate) * 2**32))
-        kernels.keep_mask(np.uint64(arrays.key), step, threshold, mask)
-        kernels.masked(rows(x), mask, y.dtype.type(self.scale()), rows(y))
+        if training:
+            arrays.saved["step"][0] = step
+            arrays.run("drop", lambda: self._drop(arrays))
+        else:
+            arrays.run("pass", lambda: activation.forward.plan(activation.LINEAR, arrays.inputs[0], arrays.output))
+
+    def _drop(self, arrays: Arrays) -> list[Launch]:
+        x, mask, y = rows(arrays.inputs[0]), rows(arrays.saved["mask"]), rows(arrays.output)
+        threshold = round((1 - self.rate) * 2**32)
+        return kernels.drop.plan(arrays.key, arrays.saved["step"], threshold, x, mask, self.scale(), y)
 
     def backward(self, arrays: Arrays) -> None:
-        dx = arrays.d_inputs[0]
+        dy, mask, dx = arrays.d_output, arrays.saved["mask"], arrays.d_inputs[0]
         if dx is not None:
-            scale = dx.dtype.type(self.scale())
-            kernels.masked(rows(arrays.d_output), rows(arrays.saved["mask"]), scale, rows(dx))
+            arrays.run("backward", lambda: kernels.masked.plan(rows(dy), rows(mask), self.scale(), rows(dx)))

@@ -24,10 +24,11 @@ class MaxPool2d(Pooled):
         return {"winners": BufferSpec(self.output_shape(inputs), place)}
 
     def forward(self, arrays: Arrays, training: bool, step: int) -> None:
-        x = arrays.inputs[0]
-        kernels.max_forward(x, self.geometry(x.shape[1:]), arrays.output, arrays.saved["winners"])
+        x, y, winners = arrays.inputs[0], arrays.output, arrays.saved["winners"]
+        arrays.run("forward", lambda: kernels.max_forward.plan(x, self.geometry(x.shape[1:]), y, winners))
 
     def backward(self, arrays: Arrays) -> None:
         dx = arrays.d_inputs[0]
         if dx is not None:
-            kernels.max_backward(arrays.d_output, arrays.saved["winners"], self.geometry(dx.shape[1:]), dx)
+            dy, winners, geometry = arrays.d_output, arrays.saved["winners"], self.geometry
+            arrays.run("backward", lambda: kernels.max_backward.plan(dy, winners, geometry(dx.shape[1:]), dx))

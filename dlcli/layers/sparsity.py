@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from math import prod
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
+from dlcli.kernels import activation
 from dlcli.kernels import regulariser as kernels
+from dlcli.kernels.launch import Launch
 from dlcli.layers.base import Arrays, BufferSpec, Shape, one_input
 from dlcli.layers.elementwise import Elementwise, rows
 from dlcli.options import NonNegative, Options
@@ -35,29 +37,44 @@ class Sparsity(SparsityOptions, Elementwise):
     """
 
     type: Literal["sparsity"] = "sparsity"
+    is_view: ClassVar[bool] = True
 
     def saved(self, inputs: Sequence[Shape]) -> dict[str, BufferSpec]:
-        return {"mean": BufferSpec((prod(one_input(inputs)),), per_batch=True)}
+        return {
+            "mean": BufferSpec((prod(one_input(inputs)),), per_batch=True),
+            "divergence": BufferSpec((1,), np.float64, per_batch=True),
+            "norm": BufferSpec((1,), np.float64, per_batch=True),
+        }
 
     def forward(self, arrays: Arrays, training: bool, step: int) -> None:
-        np.copyto(arrays.output, arrays.inputs[0])
+        x, y, mean = arrays.inputs[0], arrays.output, arrays.saved["mean"]
+        arrays.run("forward", lambda: activation.forward.plan(activation.LINEAR, rows(x), rows(y)))
         if self.weight:
-            kernels.mean_activity(rows(arrays.inputs[0]), arrays.saved["mean"])
+            arrays.run("mean", lambda: kernels.mean_activity.plan(rows(x), mean))
 
     def backward(self, arrays: Arrays) -> None:
-        dx = arrays.d_inputs[0]
-        if dx is None:
-            return
-        np.copyto(dx, arrays.d_output)
+        if arrays.d_inputs[0] is not None:
+            arrays.run("backward", lambda: self._backward(arrays))
+
+    def _backward(self, arrays: Arrays) -> list[Launch]:
+        h, dy, dx = rows(arrays.inputs[0]), rows(arrays.d_output), arrays.d_inputs[0]
+        assert dx is not None  # noqa: S101
+        launches = [*activation.forward.plan(activation.LINEAR, dy, rows(dx))]
         if self.weight:
-            kernels.kl_gradient(arrays.saved["mean"], self.target, FLOOR, self.weight, rows(dx))
+            mean = arrays.saved["mean"]
+            launches += kernels.kl_gradient.plan(mean, self.target, FLOOR, self.weight, rows(dx))
         if self.l1:
-            kernels.l1_gradient(rows(arrays.inputs[0]), self.l1, rows(dx))
+            launches += kernels.l1_gradient.plan(h, self.l1, rows(dx))
+        return launches
 
     def penalty(self, arrays: Arrays) -> float:
         total = 0.0
         if self.weight:
-            total += self.weight * kernels.kl_penalty(arrays.saved["mean"], self.target, FLOOR)
+            mean, divergence = arrays.saved["mean"], arrays.saved["divergence"]
+            arrays.run("divergence", lambda: kernels.kl_divergence.plan(mean, self.target, FLOOR, divergence))
+            total += self.weight * float(divergence[0])
         if self.l1:
-            total += self.l1 * kernels.l1_penalty(rows(arrays.inputs[0]))
+            x, norm = arrays.inputs[0], arrays.saved["norm"]
+            arrays.run("norm", lambda: kernels.l1_norm.plan(rows(x), norm))
+            total += self.l1 * float(norm[0])
         return total

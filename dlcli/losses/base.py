@@ -13,6 +13,8 @@ import numpy as np
 from dlcli.layers.base import Array, Shape, Task
 from dlcli.options import Family
 
+UNWANTED = np.empty((0, 0))  # what the kernels take for a gradient that is not wanted
+
 
 class Loss(Family):
     """What training makes small."""
@@ -63,9 +65,9 @@ def outputs_in_words(count: int) -> str:
 
 def rows(array: Array) -> Array:
     """(N, …) as (N, units); class indices (N,) stay as they are."""
-    return array if array.ndim == 1 else array.reshape(len(array), -1)
+    return array if array.ndim <= 2 else array.reshape(len(array), -1)
 
 
 def rows_or_none(gradient: Array | None) -> Array:
-    """The same for a gradient; the kernels take an empty one for one that is not wanted."""
-    return np.empty((0, 0)) if gradient is None else rows(gradient)
+    """The same for a gradient."""
+    return UNWANTED if gradient is None else rows(gradient)

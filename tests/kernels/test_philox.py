@@ -75,3 +75,15 @@ def test_masked_values_are_scaled_or_zero(dtype: type):
     y = np.full_like(x, 99)
     philox.masked(x, mask, dtype(2), y)
     assert np.array_equal(y, np.array([[3, 0, 0, 0], [np.nan, 0.5, -np.inf, 0]], dtype), equal_nan=True)
+
+
+@pytest.mark.parametrize("features", [1, 7, 1023, 1030])  # beyond what is drawn at a time
+def test_dropping_is_masking_by_the_words(features: int):
+    x, step = np.random.default_rng(1).random((3, features), np.float32), np.array([0], np.int64)
+    mask, y = np.full(x.shape, 7, np.uint8), np.full_like(x, np.nan)
+    (launch,) = philox.drop.plan(0xFEDCBA9876543210, step, 3 << 30, x, mask, 1.25, y)
+    for step[0] in (5, 6):  # the plan stays, the step does not
+        launch.run()
+        expected = random_words(x.shape, 0xFEDCBA9876543210, int(step[0])) < 3 << 30
+        assert (mask == expected).all()
+        assert (y == np.where(expected, x * np.float32(1.25), 0)).all()
