@@ -146,7 +146,9 @@ class Network:
                 arrays=arrays,
                 forward=layers,
                 backward=layers[self._first_needed :][::-1],
-                penalties=[(layer, own) for layer, own in layers if type(layer).penalty is not Layer.penalty],
+                penalties=[
+                    (layer, own) for layer, own in layers if getattr(type(layer), "penalty", None) is not Layer.penalty
+                ],
             )
         return views
 

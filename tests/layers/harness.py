@@ -1,6 +1,5 @@
 """A layer driven as the network drives it: arrays allocated from what it declares, and handed in."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -57,8 +56,8 @@ class Driven:
         self, cotangent: Array, *, input_gradient: bool = True, parameter_gradients: bool = True
     ) -> tuple[Array | None, dict[str, Array]]:
         """Of the batch just passed forward: the input's gradient, and each parameter's; those that are wanted."""
-        assert self._arrays is not None
-        arrays = replace(self._arrays, _launches={})  # plans are for arrays that stay
+        arrays = self._arrays
+        assert arrays is not None
         dx = np.full_like(arrays.inputs[0], np.nan) if input_gradient else None
         gradients = {name: np.full_like(array, np.nan) for name, array in self.parameters.items()}
         arrays.d_output, arrays.d_inputs = cotangent.astype(self.dtype), (dx,)
