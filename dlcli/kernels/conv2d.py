@@ -274,12 +274,12 @@ def _weight_plan(x: Shape, dy: Shape, weights: Shape, geometry: Geometry, itemsi
             for group in range(groups):
                 offset = (place + q * stride_w) * channels + group * depth
                 stretches.append((group, offset, (i * kernel_w + j) * depth, depth, i, q, max(0, end - q)))
-    limit, share = tiles.row_limit(itemsize), filters // groups
+    share = filters // groups
     table = [
         (group * share + n, min(PANEL, share - n), row + r0, r1 - r0, i, offset + r0, q, count)
         for n in range(0, share, PANEL)
         for group, offset, row, rows, i, q, count in sorted(stretches)
-        for strips in [-(-rows // limit)]
+        for strips in [-(-rows // tiles.row_limit(itemsize, share - n))]
         for strip in range(strips)
         for r0, r1 in [(strip * rows // strips, (strip + 1) * rows // strips)]
     ]

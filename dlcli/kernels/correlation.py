@@ -20,6 +20,7 @@ from dlcli.kernels.dense import share
 from dlcli.kernels.launch import Kernel, array, matrix, place, typed_array
 from dlcli.kernels.panel import pack, pack_transposed
 from dlcli.kernels.tile import PANEL
+from dlcli.kernels.vectors import MACHINE
 
 CHUNK = 1024  # steps of k whose panel of weights stays in the second-level cache
 PHASE = 11  # numbers of a phase
@@ -95,7 +96,7 @@ def _phase(tile, image, height, first, last, base, phase, sizes, runs, run_rows,
      out_channels) = sizes  # fmt: skip
     h0, w0, rows, width, count, first_run, _, _, first_packed, depth, continued = phase
     size = y.itemsize
-    strips = (width + limit - 1) // limit
+    lanes = MACHINE.size // size
     in_chunk = min(count, max(1, CHUNK // depth))
     panels = (filters + PANEL - 1) // PANEL
     panel_size = count * depth * PANEL
@@ -116,18 +117,19 @@ def _phase(tile, image, height, first, last, base, phase, sizes, runs, run_rows,
                         continue
                     left = base + size * ((row - first) * in_step_h * row_length + group * channels)
                     start = y.ctypes.data + size * (line * y.shape[1] + place)
-                    for strip in range(strips):
-                        q0, q1 = share(strip, strips, width)
-                        for n in range(n0, n1, PANEL):
-                            b = first_packed + (group * panels + n // PANEL) * panel_size
+                    for n in range(n0, n1, PANEL):
+                        b = first_packed + (group * panels + n // PANEL) * panel_size
+                        most = 2 * limit if filters - n <= lanes else limit  # see `tile.row_limit`
+                        strips = (width + most - 1) // most
+                        for strip in range(strips):
+                            q0, q1 = share(strip, strips, width)
                             out = start + size * (q0 * out_row + n - n0)
                             init, init_row = (
                                 (bias.ctypes.data + size * (group * filters + n), 0) if begins else (out, out_row)
                             )
                             tiles.call(
-                                tile, q1 - q0, min(PANEL, filters - n), left + size * q0 * a_row, a_row, 1,
-                                r1 - r0, depth, runs + 16 * r0, packed + size * b,
-                                init, init_row, out, out_row,
+                                tile, q1 - q0, min(PANEL, filters - n), left + size * q0 * a_row, a_row, 1, r1 - r0,
+                                depth, runs + 16 * r0, packed + size * b, init, init_row, out, out_row,
                             )  # fmt: skip
 
 

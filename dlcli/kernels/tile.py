@@ -33,9 +33,12 @@ ROWS = MACHINE.rows  # of a float32 tile, at most
 PANEL = MACHINE.vectors * MACHINE.size // 4  # columns of a packed panel, for either type
 
 
-def row_limit(itemsize: int) -> int:
-    """The most rows of a tile: a float64 tile is as wide as a float32 one, with twice the vectors."""
-    return ROWS if itemsize == 4 else ROWS // 2
+def row_limit(itemsize: int, width: int = PANEL) -> int:
+    """The most rows of a tile of ``width`` columns: twice as many where one vector holds a row, so that there are as
+    many sums on their way. A float64 tile is as wide as a float32 one, with twice the vectors.
+    """
+    limit = ROWS if itemsize == 4 else ROWS // 2
+    return 2 * limit if width <= vectors.lanes_of(itemsize) else limit
 
 
 def widths(itemsize: int) -> list[tuple[int, ...]]:
@@ -59,18 +62,19 @@ class _Emitter:
         self.offsets = builder.inttoptr(offsets, I64.as_pointer())
 
     def emit(self) -> None:
-        builder, limit, shapes = self.builder, row_limit(self.itemsize), widths(self.itemsize)
+        builder, shapes = self.builder, widths(self.itemsize)
+        most = row_limit(self.itemsize, 1)
         narrower = constant(0)  # how many of the widths are too narrow
         for columns in shapes[:-1]:
             beyond = builder.icmp_signed(">", self.width, constant(sum(columns)))
             narrower = builder.add(narrower, builder.zext(beyond, I64))
-        index = builder.add(builder.mul(narrower, constant(limit)), self.rows)
+        index = builder.add(builder.mul(narrower, constant(most)), self.rows)
         done = builder.append_basic_block("done")
         jump = builder.switch(index, done)
         for position, columns in enumerate(shapes):
-            for rows in range(1, limit + 1):
+            for rows in range(1, row_limit(self.itemsize, sum(columns)) + 1):
                 block = builder.append_basic_block(f"tile_{rows}x{sum(columns)}")
-                jump.add_case(constant(position * limit + rows), block)
+                jump.add_case(constant(position * most + rows), block)
                 builder.position_at_end(block)
                 self.tile(rows, columns)
                 builder.branch(done)

@@ -26,11 +26,11 @@ def run(tile, rows, width, a, a_row, a_k, runs, depth, offsets, b, init, init_ro
 @st.composite
 def tile_cases(draw):
     dtype = draw(dtypes)
-    itemsize = np.dtype(dtype).itemsize
+    itemsize, width = np.dtype(dtype).itemsize, draw(st.integers(1, PANEL))
     return {
         "dtype": dtype,
-        "rows": draw(st.integers(1, tiles.row_limit(itemsize))),
-        "width": draw(st.integers(1, PANEL)),
+        "rows": draw(st.integers(1, tiles.row_limit(itemsize, width))),
+        "width": width,
         "runs": draw(st.integers(1, 4)),
         "depth": draw(st.integers(1, 20)),
         "by_rows": draw(st.booleans()),
