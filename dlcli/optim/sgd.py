@@ -92,6 +92,13 @@ class SgdUpdater(Updater):
         keep = set(parameters) if options.clip_norm is not None else set(stored) & set(parameters)
         self.gradients = {name: np.zeros_like(parameters[name]) for name in parameters if name in keep}
         self.sinks = {name: self._sink(name) for name in parameters}
+        self._updates = [
+            launch
+            for name, gradient in self.gradients.items()
+            for launch in kernels.update.plan(
+                gradient, self._parameters[name], self._velocities[name], self._constants[name]
+            )
+        ]
 
     def _sink(self, name: str) -> Sink:
         constants, velocity = self._constants[name], self._velocities[name]
@@ -112,10 +119,8 @@ class SgdUpdater(Updater):
     def finish(self) -> None:
         if self._options.clip_norm is not None:
             self._clip(self._options.clip_norm)
-        for name, gradient in self.gradients.items():
-            rows = (-1, gradient.shape[-1])
-            weights, velocity = self._parameters[name].reshape(rows), self._velocities[name].reshape(rows)
-            kernels.update(gradient.reshape(rows), weights, velocity, self._constants[name])
+        for launch in self._updates:
+            launch.run()
 
     def _clip(self, limit: float) -> None:
         norm = gradient_norm(self.gradients)
