@@ -18,10 +18,10 @@ from numba import get_num_threads
 from dlcli.kernels import correlation, dense, weight_correlation, winograd
 from dlcli.kernels import tile as tiles
 from dlcli.kernels.activation import LINEAR
+from dlcli.kernels.constants import zeros
 from dlcli.kernels.launch import Launch, Planned
 from dlcli.kernels.sink import UPDATE
 from dlcli.kernels.tile import PANEL
-from dlcli.kernels.workspace import zeros
 
 Array = np.ndarray[Any, Any]
 Geometry = tuple[int, ...]

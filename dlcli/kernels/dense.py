@@ -22,12 +22,12 @@ from numba import get_num_threads, njit
 from dlcli.kernels import activation as activations
 from dlcli.kernels import tile as tiles
 from dlcli.kernels.activation import LINEAR, activate
+from dlcli.kernels.constants import ones, zeros
 from dlcli.kernels.launch import Kernel, Launch, Planned, array, matrix, place
 from dlcli.kernels.panel import pack, pack_strips, pack_transposed
 from dlcli.kernels.sink import ADD, STORE, UPDATE, update_rows
 from dlcli.kernels.tile import PANEL, ROWS
 from dlcli.kernels.vectors import prefetch_rows
-from dlcli.kernels.workspace import ones, zeros
 
 DEPTH = 288  # steps of k in a chunk
 BLOCK_ROWS = 128 // ROWS * ROWS  # of a

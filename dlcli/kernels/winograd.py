@@ -25,12 +25,12 @@ from numba import get_num_threads, njit
 from dlcli.kernels import tile as tiles
 from dlcli.kernels import transform
 from dlcli.kernels.activation import LINEAR, activate
+from dlcli.kernels.constants import zeros
 from dlcli.kernels.dense import DEPTH, ORIGIN, machine_code, share
 from dlcli.kernels.launch import Kernel, Launch, array, matrix, place
 from dlcli.kernels.panel import pack, pack_transposed
 from dlcli.kernels.sink import ADD, UPDATE, update_rows
 from dlcli.kernels.tile import PANEL
-from dlcli.kernels.workspace import zeros
 
 Array = np.ndarray[Any, Any]
 LEAST_SIDE = {3: 1, 5: 8}  # of an output, by the kernel's

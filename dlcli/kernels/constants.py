@@ -1,8 +1,4 @@
-"""Scratch memory of the kernels: one array per type, grown to the largest need and kept.
-
-Kernels run one after the other, so one workspace serves all the layers of all the networks of a thread; once every
-shape has been seen nothing is allocated. Nothing in it outlives a call.
-"""
+"""Zeros and ones that kernels read: one array per type, grown to the largest need and kept."""
 
 import threading
 from collections.abc import Callable
@@ -22,12 +18,6 @@ def _kept(name: str, dtype: Any, elements: int, make: Callable[[int, Any], Array
     if array is None or array.size < elements:
         array = held[name, dtype] = make(elements, dtype)
     return array
-
-
-def workspace(dtype: np.dtype[Any], shared: int, workers: int, elements: int) -> tuple[Array, Array]:
-    """Uninitialised scratch: (shared,) for all the workers, and (workers, elements), a row for each."""
-    array = _kept("scratch", dtype, shared + workers * elements, np.empty)
-    return array[:shared], array[shared : shared + workers * elements].reshape(workers, elements)
 
 
 def zeros(dtype: np.dtype[Any], elements: int) -> Array:
