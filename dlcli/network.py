@@ -55,6 +55,10 @@ class Network:
             name: given[name] if name in given else np.zeros(spec.shape, self.dtype)
             for name, spec in graph.parameters.items()
         }
+        for name, spec in graph.parameters.items():
+            array = self.parameters[name]
+            if (array.shape, array.dtype) != (spec.shape, self.dtype) or not array.flags.c_contiguous:
+                raise ValueError(f"{name} must be contiguous, {spec.shape} {self.dtype}: kernels see its address only")
         self._keys = [random.key(seed, "layer", node.name) for node in graph.nodes]
         self._sinks: dict[str, Sink] = {}
         self._input_gradient = False
@@ -91,7 +95,10 @@ class Network:
         Random layers are at work in ``training`` only, as functions of ``step``.
         """
         views = self._batch(len(x))
-        np.copyto(views.arrays[0].inputs[0], x, casting="unsafe")
+        inputs = views.arrays[0].inputs[0]
+        if x.shape != inputs.shape:
+            raise ValueError(f"found samples of shape {x.shape[1:]}, expected {inputs.shape[1:]}")
+        np.copyto(inputs, x, casting="unsafe")
         for layer, arrays in views.forward:
             layer.forward(arrays, training, step)
         return views.arrays[-1].output

@@ -338,3 +338,19 @@ def test_views_share_memory_and_change_nothing():
     outputs = viewed.outputs(5)
     assert np.shares_memory(outputs["features"], outputs["flatten_1"])
     assert np.shares_memory(outputs["features"], outputs["sparsity_1"])
+
+
+# What kernels cannot see
+
+
+def test_samples_of_another_shape_are_refused():
+    with pytest.raises(ValueError, match="found samples of shape"):
+        network().forward(images(3)[:, :1])
+
+
+def test_parameters_that_are_not_as_kernels_take_them_are_refused():
+    good = network().parameters
+    name = next(iter(good))
+    for bad in (good[name].astype(np.float64), np.asfortranarray(good[name]), good[name][..., :1]):
+        with pytest.raises(ValueError, match="must be contiguous"):
+            Network(network().graph, parameters=good | {name: bad})

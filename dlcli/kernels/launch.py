@@ -141,6 +141,8 @@ def address_of(array: Array) -> int:
 
 def _integer(argument: Argument) -> int:
     if isinstance(argument, np.ndarray):
+        if not argument.flags.c_contiguous:
+            raise ValueError(f"kernels take contiguous arrays, found strides {argument.strides}")
         return address_of(argument)
     if isinstance(argument, float):
         return int(np.float64(argument).view(np.int64))

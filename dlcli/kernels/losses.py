@@ -117,6 +117,7 @@ class BatchLoss:
     def __call__(self, x: Array, targets: Array, losses: Array, gradient: Array) -> None:
         if targets.ndim == 1 and targets.dtype.kind == "f":
             targets = targets.reshape(-1, 1)
+        _check(x, targets, gradient)
         kept: dict[Any, _Batch] = self._planned.__dict__
         key = (x.shape, x.itemsize, targets.ndim, gradient.size)
         batch = kept.get(key)
@@ -148,7 +149,7 @@ class _Batch:
             targets = np.ascontiguousarray(targets, self._dtype)
             self._places[1] = address_of(targets)
         if self._seen[0]() is not x:
-            self._seen[0] = weakref.ref(x)
+            self._seen[0] = weakref.ref(x) if x.flags.c_contiguous else _nothing
             x = np.ascontiguousarray(x)
             self._places[0] = address_of(x)
         if self._wants_gradient and self._seen[1]() is not gradient:
@@ -156,6 +157,18 @@ class _Batch:
             self._places[3] = address_of(gradient)
         self._launch.run()
         np.copyto(losses, self._losses)
+
+
+def _check(x: Array, targets: Array, gradient: Array) -> None:
+    """Raise ValueError for what kernels, which see addresses only, would read or write outside of an array."""
+    if gradient.size and not (gradient.flags.c_contiguous and (gradient.shape, gradient.dtype) == (x.shape, x.dtype)):
+        raise ValueError(
+            f"the gradient must be contiguous, {x.shape} {x.dtype}, found {gradient.shape} {gradient.dtype}"
+        )
+    if targets.shape != (x.shape if targets.ndim > 1 else x.shape[:1]):
+        raise ValueError(f"found targets of shape {targets.shape} for outputs of shape {x.shape}")
+    if targets.ndim == 1 and targets.size and not 0 <= targets.min() <= targets.max() < max(x.shape[1], 2):
+        raise ValueError(f"found classes from {targets.min()} to {targets.max()} for {x.shape[1]} outputs")
 
 
 def _nothing() -> None:

@@ -136,7 +136,7 @@ def _products(tile, origin, limit, size, side, squares, depth, width, v, u, u_pl
 
 
 def _walk(p, first, last, shared, scratch):
-    """Tasks: blocks of squares; for `p` see `forward`."""
+    """Tasks: blocks of squares; for `p` see `correlate`."""
     tile, activation, function, origin, limit, size = p[0], p[1], p[2], p[3], p[4], p[5]
     x, height, width, channels, pad_h, pad_w = p[6], p[7], p[8], p[9], p[10], p[11]
     y, out_height, out_width, filters = p[12], p[13], p[14], p[15]

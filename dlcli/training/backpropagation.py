@@ -76,7 +76,7 @@ class Backpropagation(Objective):
         """Per layer with weights: norms of gradient and weights, and the mean absolute output."""
         n = len(batch.x)
         gradients = {name: np.zeros_like(array) for name, array in self.network.parameters.items()}
-        unused = np.empty(0, self.network.dtype)
+        unused = np.zeros(3, self.network.dtype)
         self.network.bind({name: Sink(STORE, array, array, unused) for name, array in gradients.items()})
         outputs = self.network.forward(batch.x, training=True)
         self._loss.evaluate(outputs, batch.y, np.empty(n), self.network.output_gradient(n))
