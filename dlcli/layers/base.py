@@ -72,6 +72,14 @@ class BufferSpec:
     per_batch: bool = False
 
 
+@dataclass(frozen=True)
+class StateSpec:
+    """An array that training passes change and checkpoints keep, but no gradient changes: a running mean."""
+
+    shape: Shape
+    initial: float = 0.0
+
+
 @dataclass(slots=True)
 class Arrays:
     """What the network hands to a layer: views for one batch size, allocated once.
@@ -85,6 +93,7 @@ class Arrays:
     parameters: Mapping[str, Array]
     saved: Mapping[str, Array]
     key: int
+    state: Mapping[str, Array] = field(default_factory=dict)
     d_inputs: tuple[Array | None, ...] = ()
     d_output: Array = field(default_factory=lambda: np.empty(0))
     sinks: Mapping[str, Sink | None] = field(default_factory=dict)
@@ -118,7 +127,7 @@ class Layer(Family):
     inputs: Annotated[tuple[str, ...], Listed] | None = None
     """Names of the layers whose outputs this one takes; by default the layer before it."""
 
-    arity: ClassVar[int] = 1  # inputs the layer takes
+    arity: ClassVar[int | None] = 1  # inputs the layer takes; None: any number of them
     is_view: ClassVar[bool] = False  # y = x, in another shape perhaps: the network may give both the same memory
 
     @abstractmethod
@@ -127,6 +136,10 @@ class Layer(Family):
 
     def parameters(self, inputs: Sequence[Shape]) -> dict[str, ParameterSpec]:
         """Trained parameters, by name."""
+        return {}
+
+    def state(self, inputs: Sequence[Shape]) -> dict[str, StateSpec]:
+        """Arrays that a training pass changes and evaluation reads, by name; no name is a parameter's too."""
         return {}
 
     def saved(self, inputs: Sequence[Shape]) -> dict[str, BufferSpec]:
