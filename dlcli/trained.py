@@ -57,17 +57,17 @@ def open_run(run: Path, which: str | None = None) -> Trained:
         experiment = Experiment.model_validate(record["experiment"])
         classes, task = tuple(record["classes"]), str(record["task"])
         raw_shape, sample_shape = tuple(record["raw_shape"]), tuple(record["sample_shape"])
-        graph = Graph.build(experiment.network, sample_shape)
+        graph = Graph.build(experiment.network, sample_shape, [loss.input for loss in experiment.heads])
         statistics = _statistics(checkpoint, path)
         check_statistics(experiment.data.transform, raw_shape, statistics)
         if task != "regression":
-            experiment.loss.check(graph.output_shape, "classification", len(classes))
+            experiment.main_loss.check(graph.output_shape, "classification", len(classes))
     except (ValueError, KeyError, TypeError, MisfitError, DataError) as error:
         raise CheckpointError(f"{path}: its record is not one of this version of dlcli: {error}") from error
     # The file's own arrays are used: however large a network the record claims, no more memory is taken.
-    parameters = {
-        name: checkpoint.tensor(name, spec.shape, np.float32, path) for name, spec in graph.parameters.items()
-    }
+    shapes = {name: spec.shape for name, spec in graph.parameters.items()}
+    shapes |= {name: spec.shape for name, spec in graph.state.items()}
+    parameters = {name: checkpoint.tensor(name, shape, np.float32, path) for name, shape in shapes.items()}
     network = Network(graph, seed=experiment.seed, parameters=parameters)
     return Trained(experiment, network, classes, task, raw_shape, statistics, path, record)
 
@@ -95,7 +95,7 @@ def evaluate(trained: Trained, split: Split | None = None) -> dict[str, Any]:
     if source is None:
         there = ", ".join(name for name, found in sources.items() if found is not None)
         raise UsageError(f"the data have no {split} set; expected one of: {there}")
-    measured = measure(trained.network, trained.experiment.loss, source, trained.experiment.data.batch_size)
+    measured = measure(trained.network, trained.experiment.main_loss, source, trained.experiment.data.batch_size)
     result: dict[str, Any] = {"split": split, "samples": len(source), "loss": measured.loss}
     if measured.targets is None or measured.predicted is None:
         return result | dict.fromkeys(("error", "top5_error", "confusion", "classes"))
@@ -121,7 +121,7 @@ def predict(trained: Trained, batches: Iterable[Array]) -> Iterator[dict[str, An
                 yield {"index": index, "output": [_number(value) for value in row]}
                 index += 1
             continue
-        for row in trained.experiment.loss.probabilities(outputs):
+        for row in trained.experiment.main_loss.probabilities(outputs):
             top = [[trained.classes[place], _number(row[place])] for place in np.argsort(-row, kind="stable")[:TOP]]
             yield {"index": index, "label": top[0][0], "probability": top[0][1], "top": top}
             index += 1

@@ -54,7 +54,7 @@ def make(job: dict[str, Any]) -> Made:
         objective: Objective = Autoencoder().objective(network.graph.nodes[0], network, x, experiment.optimiser)
         graph = objective.network.graph  # type: ignore[attr-defined]
     else:
-        objective, graph = Backpropagation(network, experiment.loss, experiment.optimiser), network.graph
+        objective, graph = Backpropagation(network, experiment.main_loss, experiment.optimiser), network.graph
     return Made({"dlcli": _step(net, objective)}, _facts(graph, net, training=True))
 
 

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from dlcli.config.consistency import misfits
 from dlcli.data.options import DataOptions
-from dlcli.layers.base import Layer
+from dlcli.layers.base import Element
 from dlcli.losses.base import Loss
 from dlcli.optim.base import Optimiser
 from dlcli.options import Also, Listed, Options
@@ -23,14 +23,20 @@ class Experiment(Options):
     """Seed of everything random: initial weights, batch order, dropout, corruption."""
     data: DataOptions
     """The samples: where they come from, how they are split, batched and transformed."""
-    network: Annotated[tuple[Layer, ...], Listed, Field(min_length=1)]
-    """The layers, from the input up; the last one is the output."""
-    loss: Loss
+    network: Annotated[tuple[Element, ...], Listed, Field(min_length=1)]
+    """Layers, and blocks that stand for several: a chain from the samples up, unless `inputs` make it a graph."""
+    loss: Loss | None = None
     """What training makes small."""
+    losses: Annotated[tuple[Loss, ...], Listed] = ()
+    """Several losses in place of one: training makes their weighted sum small. The first is the main one: errors,
+    predictions and evaluation are its head's, and the others serve training alone."""
     pretrain: PretrainOptions | None = None
     """Layer-wise pretraining before the supervised stage."""
     optimiser: Annotated[Optimiser, Also("optimizer", "sgd")]
     """How gradients change parameters."""
+    freeze: Annotated[tuple[str, ...], Listed] = ()
+    """Layers, blocks or parameters that supervised training leaves as they are, by name; `*` and `?` stand for
+    anything (`conv*`, `*/bias`)."""
     training: TrainingOptions = TrainingOptions()
     """The supervised stage."""
     output: OutputOptions = OutputOptions()
@@ -55,10 +61,20 @@ class Experiment(Options):
         return value | {"pretrain": value["pretrain"] | {inner_key: _spell(kind, outer) | own}}
 
     @model_validator(mode="after")
-    def _names_agree(self) -> Self:
-        for misfit in misfits(self.network, (self.pretrain and self.pretrain.layers) or ()):
+    def _parts_agree(self) -> Self:
+        for misfit in misfits(self):
             raise misfit
         return self
+
+    @property
+    def heads(self) -> tuple[Loss, ...]:
+        """The losses, the main one first."""
+        return self.losses if self.loss is None else (self.loss,)
+
+    @property
+    def main_loss(self) -> Loss:
+        """The loss whose head gives errors and predictions."""
+        return self.heads[0]
 
 
 def _spell(kind: Any, optimiser: dict[str, Any]) -> dict[str, Any]:

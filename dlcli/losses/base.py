@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from dlcli.layers.base import Array, Shape, Task
-from dlcli.options import Family
+from dlcli.options import Family, Positive
 
 UNWANTED = np.empty((0, 0))  # what the kernels take for a gradient that is not wanted
 
@@ -20,6 +20,11 @@ class Loss(Family):
     """What training makes small."""
 
     package: ClassVar[str] = "dlcli.losses"
+
+    input: str | None = None
+    """Name of the layer or block whose output is compared with the targets; by default the last one."""
+    weight: Positive = 1.0
+    """Factor on the loss in the sum that training makes small."""
 
     @abstractmethod
     def evaluate(self, outputs: Array, targets: Array, per_sample: Array, gradient: Array | None = None) -> None:

@@ -76,6 +76,8 @@ class Loop:
             if not math.isfinite(result.loss):
                 self._diverged(f"its loss is {result.loss}")
             progress.loss += result.loss
+            for name, part in result.parts.items():
+                progress.parts[name] = progress.parts.get(name, 0.0) + part
             progress.samples += len(batch.x)
             progress.learning_rate = stage.objective.learning_rate
             if result.wrong is not None:
@@ -96,6 +98,7 @@ class Loop:
             "learning_rate": progress.learning_rate,
             "train_loss": progress.loss / progress.samples,
         }
+        row |= {f"train_loss/{name}": part / progress.samples for name, part in progress.parts.items()}
         if progress.wrong is not None:
             row["train_error"] = progress.wrong / progress.samples
         if stage.validation is not None:

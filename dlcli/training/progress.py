@@ -16,7 +16,8 @@ class Progress:
     ``step`` counts the stage's mini-batches; ``loss``, ``wrong`` (None without classes) and
     ``samples`` sum over the epoch under way; ``learning_rate`` is that of the last step;
     ``history`` has a row for each finished epoch of the stage; ``best`` is the lowest value so far of the metric
-    that chooses the best checkpoint; ``steps_before`` counts the steps of finished stages.
+    that chooses the best checkpoint; ``steps_before`` counts the steps of finished stages; ``parts`` are sums over
+    the epoch under way, too, of each of several losses.
     """
 
     stage: str = ""
@@ -29,6 +30,7 @@ class Progress:
     best: float | None = None
     finished: list[str] = field(default_factory=list)
     steps_before: int = 0
+    parts: dict[str, float] = field(default_factory=dict)
 
     def begin(self, stage: str) -> None:
         """Begin a stage at its first step."""
@@ -43,6 +45,7 @@ class Progress:
 
     def clear_sums(self) -> None:
         self.loss, self.wrong, self.samples = 0.0, None, 0
+        self.parts = {}
 
     def clock(self, steps_per_epoch: int, epochs: int) -> Clock:
         return Clock(self.step, steps_per_epoch, epochs, tuple(self.history))

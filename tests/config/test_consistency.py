@@ -5,7 +5,7 @@ import pytest
 from dlcli.config.consistency import layer_names, misfits
 from dlcli.config.load import from_text
 from dlcli.errors import MisfitError
-from dlcli.graph import names
+from dlcli.expansion import names
 from tests.config.conftest import GOOD
 
 

@@ -18,13 +18,13 @@ VARIANTS = [
     for case in CASES.values()
     for place, variant in enumerate(case.variants)
 ]
-OF_ALL = {"name": ("1st", "a b", "a/b", "", "x" * 65, 3), "inputs": ("a", 3, [1])}
+OF_ALL = {"name": ("1st", "a b", "a/b", "", "x" * 65, 3), "inputs": ("a", 3, [1], []), "share": (3, ["a"])}
 every_variant = pytest.mark.parametrize(("case", "variant"), VARIANTS)
 every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
 
 def own_options(case: Case) -> set[str]:
-    return set(Layer.members()[case.type].model_fields) - {"type", "name", "inputs"}
+    return set(Layer.members()[case.type].model_fields) - {"type", *Layer.model_fields}
 
 
 def test_every_layer_has_a_case_and_every_case_a_layer():

@@ -31,7 +31,9 @@ def command(config: str, overrides: tuple[str, ...], seed: int | None, as_json: 
         graph = build_graph(experiment, data)
         batch = next(data.train.iterate(min(SAMPLES, len(data.train)), dtype="float64"))
         assert batch.y is not None, "training data have targets"  # noqa: S101
-        results = list(gradcheck(graph, experiment.loss, batch.x, batch.y, seed=experiment.seed))
+        main, *auxiliary = experiment.heads
+        checked = gradcheck(graph, main, batch.x, batch.y, seed=experiment.seed, auxiliary=auxiliary)
+        results = list(checked)
     passed = all(result.passed for result in results)
     if as_json:
         arrays = [asdict(result) | {"passed": result.passed} for result in results]
