@@ -70,7 +70,7 @@ def multiply(inputs: Sequence[Array], y: Array) -> list[Launch]:
 
 @Planned
 def columns(source: Array, first: int, target: Array, start: int, width: int) -> list[Launch]:
-    """Columns from ``first`` of ``source`` (rows, …) into ``target`` (rows, …), from ``start`` on; ``width`` of them."""
+    """Columns from ``first`` of ``source`` (rows, …) into ``target`` (rows, …), at ``start``; ``width`` of them."""
     rows = max(1, PIECE // width)  # of a task
     arguments = (source, target, len(source), source.shape[1], target.shape[1], first, start, width, rows)
     tasks, parallel = -(-len(source) // rows), len(source) * width >= SERIAL

@@ -19,7 +19,7 @@ class Concat(Layer):
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         if not inputs:
-            raise ShapeError("takes one input or more, found none")
+            raise ShapeError("takes one input or more, found 0")
         if len({shape[:-1] for shape in inputs}) > 1:
             found = ", ".join(str(list(shape)) for shape in inputs)
             raise ShapeError(f"takes inputs that differ in their last axis alone, found {found}")
