@@ -54,17 +54,30 @@ class Backpropagation(Objective):
             buffers = self._buffers[n] = _Buffers.of(n)
         self._samples = n
         self._updater.begin(clock)
-        outputs = self.network.forward(batch.x, training=True, step=clock.step)
-        self._loss.evaluate(outputs, batch.y, buffers.losses, self.network.output_gradient(n))
-        wrong = None
+        total, outputs = self._pass(batch, clock, buffers)
+        wrong = counted = None
         if batch.y.dtype == np.int64:
             np.not_equal(predicted_classes(outputs, buffers.predicted), batch.y, out=buffers.wrong)
+            if (counts := self._loss.counted(batch.y)) is not None:
+                buffers.wrong &= counts
+                counted = int(np.count_nonzero(counts))
             wrong = int(np.count_nonzero(buffers.wrong))
+        if math.isfinite(total):
+            self._updater.finish(total / n, lambda: self._pass(batch, clock, buffers)[0] / n)
+        return StepResult(total, wrong, counted)
+
+    def _pass(self, batch: Batch, clock: Clock, buffers: _Buffers) -> tuple[float, Array]:
+        """The sum of the losses of a batch, its gradients where that is finite, and the outputs.
+
+        Within one step it may be repeated at other parameters: random layers do the same again.
+        """
+        n = len(batch.x)
+        outputs = self.network.forward(batch.x, training=True, step=clock.step)
+        self._loss.evaluate(outputs, batch.y, buffers.losses, self.network.output_gradient(n))
         total = float(np.add.reduce(buffers.losses)) + n * self.network.penalty(n)
         if math.isfinite(total):
             self.network.backward(n)
-            self._updater.finish()
-        return StepResult(total, wrong)
+        return total, outputs
 
     def evaluate(self, source: BatchSource, batch_size: int) -> dict[str, float]:
         return measure(self.network, self._loss, source, batch_size).metrics()

@@ -15,10 +15,14 @@ LARGEST = 2.0**63  # squares of larger numbers are soon infinite in float32; no 
 
 @dataclass(frozen=True)
 class StepResult:
-    """What a step saw: the sum of its samples' losses, and how many were misclassified (None: no classes)."""
+    """What a step saw: the sum of its samples' losses, and how many were misclassified (None: no classes).
+
+    ``counted``: out of how many, where the loss ignores a class (None: out of all).
+    """
 
     loss: float
     wrong: int | None
+    counted: int | None = None
 
 
 class Objective(ABC):
