@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from dlcli.kernels.launch import Kernel, Launch, Planned, array
+from dlcli.kernels.launch import Argument, Kernel, Launch, Planned, array
 
 Array = npt.NDArray[Any]
 
@@ -36,7 +36,7 @@ def _planned(body: Callable[..., None], states: int, factors: int) -> Planned:
             raise ValueError(f"expected {states} arrays and {factors + 2} constants: {body.__doc__}")
         if any((a.size, a.dtype) != (weights.size, weights.dtype) for a in (gradient, *own)):
             raise ValueError(f"all arrays must be of the weights' size and type, {weights.size} of {weights.dtype}")
-        arguments = (constants, weights.size, gradient, weights, *own)
+        arguments: tuple[Argument, ...] = (constants, weights.size, gradient, weights, *own)
         tasks = -(-weights.size // PIECE)
         return [Launch(kernel, weights.dtype, tasks, arguments, parallel=weights.size >= SERIAL)]
 

@@ -56,7 +56,7 @@ class Curvature:
         return True
 
     def remember(self, length: float, before: npt.NDArray[np.floating]) -> None:
-        """Keep s = length · direction and y = g − ``before``; without curvature (s·y > 0) it is no use, and not kept."""
+        """Keep s = length · direction and y = g − ``before``; without curvature (s·y > 0) it is of no use."""
         place = int(self.count[0]) % len(self.products)
         np.multiply(self._direction, self._direction.dtype.type(length), out=self.steps[place])
         np.subtract(self._gradient, before, out=self.changes[place])

@@ -127,7 +127,7 @@ class _Part:
     """One parameter's stretch of the vectors."""
 
     def __init__(
-        self, parameter: Array, start: Array, gradient: Array, direction: Array, decay: float, scale: float
+        self, parameter: Array, decay: float, scale: float, start: Array, gradient: Array, direction: Array
     ) -> None:
         self._parameter, self._start = parameter.reshape(-1), start
         self.gradient = gradient.reshape(parameter.shape)
@@ -164,8 +164,6 @@ def _parts(
     for name, parameter in parameters.items():
         own, stretch = specs[name].multipliers, slice(done, done + parameter.size)
         scale = math.sqrt(own.learning_rate_multiplier)
-        result.append(
-            _Part(parameter, *(vector[stretch] for vector in vectors), decay * own.decay_multiplier, scale)
-        )
+        result.append(_Part(parameter, decay * own.decay_multiplier, scale, *(vector[stretch] for vector in vectors)))
         done = stretch.stop
     return result

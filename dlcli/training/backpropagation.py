@@ -59,7 +59,7 @@ class Backpropagation(Objective):
         if batch.y.dtype == np.int64:
             np.not_equal(predicted_classes(outputs, buffers.predicted), batch.y, out=buffers.wrong)
             if (counts := self._loss.counted(batch.y)) is not None:
-                buffers.wrong &= counts
+                np.logical_and(buffers.wrong, counts, out=buffers.wrong)
                 counted = int(np.count_nonzero(counts))
             wrong = int(np.count_nonzero(buffers.wrong))
         if math.isfinite(total):

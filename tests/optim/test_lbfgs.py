@@ -1,6 +1,7 @@
 """L-BFGS against the matrices that it stands for, on functions known to be hard, and on what a network is."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -116,14 +117,14 @@ def test_rosenbrock_s_valley():
     assert values[-1] < 1e-20
     assert problem.asked < 110
     np.testing.assert_allclose([*problem.w["x"], *problem.w["y"]], 1.0, rtol=1e-9)
-    assert all(later <= earlier for earlier, later in zip(values, values[1:], strict=False))
+    assert all(later <= earlier for earlier, later in pairwise(values))
 
 
 def test_float32_ends_at_its_own_accuracy_and_stays():
     problem = rosenbrock(np.float32).begin()
     values = [problem.step() for _ in range(60)]
     assert values[-1] < 1e-9
-    assert all(later <= earlier for earlier, later in zip(values, values[1:], strict=False))
+    assert all(later <= earlier for earlier, later in pairwise(values))
     assert problem.w["x"].dtype == np.float32
 
 
