@@ -11,7 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from dlcli.kernels.batch_loss import (
-    CHUNK, SERIAL, STRANDS, BatchLoss, fill, largest_of, sum_in_strands, sum_of, wanted, weight_of,
+    CHUNK,
+    SERIAL,
+    STRANDS,
+    BatchLoss,
+    fill,
+    largest_of,
+    sum_in_strands,
+    sum_of,
+    wanted,
+    weight_of,
 )
 from dlcli.kernels.exponential import wide_exp
 from dlcli.kernels.launch import Kernel, Launch, Planned, array, number, place, typed_array

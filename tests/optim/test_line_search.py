@@ -29,14 +29,14 @@ class Counted:
 
 
 def quartic(scale):
-    return Counted(
-        lambda t: (t / scale - 1) ** 4 + 0.1 * t / scale, lambda t: (4 * (t / scale - 1) ** 3 + 0.1) / scale
-    )
+    return Counted(lambda t: (t / scale - 1) ** 4 + 0.1 * t / scale, lambda t: (4 * (t / scale - 1) ** 3 + 0.1) / scale)
 
 
 # Moré and Thuente, "Line search algorithms with guaranteed sufficient decrease" (1994), section 5: functions 1 and 2
 MORE_1 = Counted(lambda t: -t / (t * t + 2), lambda t: (t * t - 2) / (t * t + 2) ** 2)
-MORE_2 = Counted(lambda t: (t + 0.004) ** 5 - 2 * (t + 0.004) ** 4, lambda t: 5 * (t + 0.004) ** 4 - 8 * (t + 0.004) ** 3)
+MORE_2 = Counted(
+    lambda t: (t + 0.004) ** 5 - 2 * (t + 0.004) ** 4, lambda t: 5 * (t + 0.004) ** 4 - 8 * (t + 0.004) ** 3
+)
 
 
 @pytest.mark.parametrize("function", [MORE_1, MORE_2, quartic(1.0), quartic(3e-3), quartic(500.0)])
@@ -70,9 +70,7 @@ def test_a_parabola_takes_one_interpolation():
 
 
 def test_what_is_not_finite_is_too_far():
-    function = Counted(
-        lambda t: (t - 1) ** 2 if t < 1.5 else math.inf, lambda t: 2 * (t - 1) if t < 1.5 else math.nan
-    )
+    function = Counted(lambda t: (t - 1) ** 2 if t < 1.5 else math.inf, lambda t: 2 * (t - 1) if t < 1.5 else math.nan)
     function.assert_good(function.search(1000.0))
     missing = Counted(lambda t: -t if t < 0.2 else math.nan, lambda t: -1.0)
     found = missing.search(1.0, most=10)

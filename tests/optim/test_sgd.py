@@ -10,8 +10,8 @@ from dlcli.kernels.sink import STORE, UPDATE
 from dlcli.layers.base import Array, MultiplierOptions, ParameterSpec
 from dlcli.network import Network
 from dlcli.optim.base import Optimiser
-from dlcli.optim.schedules.base import Clock
 from dlcli.optim.descent import gradient_norm
+from dlcli.optim.schedules.base import Clock
 from dlcli.optim.sgd import Sgd
 from dlcli.options import Options
 from tests.layers.case import spread
