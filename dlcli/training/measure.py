@@ -6,7 +6,7 @@ import numpy as np
 
 from dlcli.data.pipeline import BatchSource
 from dlcli.layers.base import Array
-from dlcli.losses.base import Loss
+from dlcli.losses.base import Loss, rows
 from dlcli.network import Network
 
 
@@ -53,7 +53,7 @@ def measure(network: Network, loss: Loss, source: BatchSource, batch_size: int) 
         if classes := batch.y.dtype == np.int64:
             own, counts = batch.y, loss.counted(batch.y)
             if counts is not None:
-                outputs, own = outputs[counts], own[counts]
+                outputs, own = rows(outputs)[counts], own[counts]
             part = slice(counted, counted + len(own))
             targets[part] = own
             ranks[part] = _ranks(outputs, own, predicted_classes(outputs, predicted[part]))
@@ -66,7 +66,7 @@ def measure(network: Network, loss: Loss, source: BatchSource, batch_size: int) 
 
 def predicted_classes(outputs: Array, out: Array | None = None) -> Array:
     """(N,) int64: the class of the highest output; of a single output, whether it is positive."""
-    flat = outputs if outputs.ndim == 2 else outputs.reshape(len(outputs), -1)
+    flat = rows(outputs)
     if out is None:
         out = np.empty(len(flat), np.int64)
     if flat.shape[1] == 1:
@@ -82,7 +82,7 @@ def _share(which: Array) -> float:
 
 def _ranks(outputs: Array, targets: Array, predicted: Array) -> Array:
     """How many classes scored higher than the true one; NaN scores higher than all."""
-    flat = outputs.reshape(len(outputs), -1)
+    flat = rows(outputs)
     if flat.shape[1] == 1:
         return np.asarray(predicted != targets, np.int64)
     own = np.take_along_axis(flat, targets[:, None], axis=1)

@@ -2,6 +2,7 @@
 
 import math
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from dlcli.optim.curvature import Curvature
 from dlcli.optim.lbfgs import Lbfgs
 from dlcli.optim.schedules.base import Clock
 from dlcli.options import Options
+from dlcli.training.run_directory import read_rows
+from tests.runs import experiment, train
 
 START = Clock(0, 1, 1)
 
@@ -221,6 +224,39 @@ def test_its_state_is_all_that_it_remembers():
     for name, array in first.updater.state.items():
         assert array.tobytes() == second.updater.state[name].tobytes(), name
     assert set(first.updater.state) == {f"lbfgs/{name}" for name in ("steps", "changes", "products", "count")}
+
+
+IRIS = Path(__file__).parents[2] / "configs" / "iris.csv"
+
+
+def softmax_regression(optimiser, epochs):
+    return {
+        "name": "iris",
+        "data": {
+            "source": {"type": "csv", "train": str(IRIS), "label": "species"},
+            "batch_size": 150,
+            "transform": [{"type": "standardise"}],
+        },
+        "network": [{"type": "dense", "units": 3, "name": "output"}],
+        "loss": "softmax_cross_entropy",
+        "optimiser": optimiser,
+        "training": {"epochs": epochs},
+    }
+
+
+def test_softmax_regression_needs_few_steps(tmp_path):
+    """Twenty steps, some forty evaluations, against forty steps of gradient descent at any of four rates."""
+    lbfgs = train(tmp_path / "lbfgs", experiment(softmax_regression("lbfgs", 20)))["train_loss"]
+    descent = []
+    for rate in (0.03, 0.3, 3.0, 30.0):
+        sgd = {"type": "sgd", "learning_rate": rate, "momentum": 0.0}
+        descent.append(train(tmp_path / f"sgd-{rate}", experiment(softmax_regression(sgd, 40)))["train_loss"])
+    minimum = 0.03966
+    assert minimum < lbfgs < 1.005 * minimum
+    assert lbfgs - minimum < 0.05 * (min(descent) - minimum)
+    row = read_rows(tmp_path / "lbfgs")[-1]
+    assert row["train_error"] < 0.03
+    assert row["learning_rate"] > 0
 
 
 def test_options():
