@@ -9,75 +9,17 @@ import pytest
 
 from dlcli.kernels import batch_loss, launch, losses
 from dlcli.losses.base import Loss
-from dlcli.options import Options
-
-N, UNITS = 7, 5
-
-
-class Written(Options):
-    loss: Loss
-    """As a config holds it."""
-
-
-def read(name) -> Loss:
-    """The loss of a case, of a type's name, or of options."""
-    return Written.model_validate({"loss": OPTIONS.get(name, name) if isinstance(name, str) else name}).loss
-
-
-def naive_softmax_cross_entropy(x, d):
-    total = sum(math.exp(value) for value in x)
-    return -sum(wanted * math.log(math.exp(value) / total) for value, wanted in zip(x, d, strict=True))
-
-
-def naive_sigmoid_cross_entropy(x, d):
-    p = [1 / (1 + math.exp(-value)) for value in x]
-    return -sum(w * math.log(q) + (1 - w) * math.log(1 - q) for q, w in zip(p, d, strict=True))
-
-
-def naive_mean_squared_error(x, d):
-    return sum((value - wanted) ** 2 for value, wanted in zip(x, d, strict=True)) / 2
-
-
-def naive_smoothed(x, d):
-    return naive_softmax_cross_entropy(x, [0.7 * wanted + 0.3 / len(d) for wanted in d])
-
-
-def naive_hinge(x, d, power=1):
-    return sum(max(0.0, 1 - (2 * wanted - 1) * value) ** power for value, wanted in zip(x, d, strict=True))
-
-
-def naive_huber(x, d, delta=1.0):
-    sizes = [abs(value - wanted) for value, wanted in zip(x, d, strict=True)]
-    return sum(size**2 / 2 if size < delta else delta * (size - delta / 2) for size in sizes)
-
-
-NAIVE = {
-    "hinge": naive_hinge,
-    "squared hinge": lambda x, d: naive_hinge(x, d, 2),
-    "huber": naive_huber,
-    "narrow huber": lambda x, d: naive_huber(x, d, 0.3),
-    "mean_squared_error": naive_mean_squared_error,
-    "sigmoid_cross_entropy": naive_sigmoid_cross_entropy,
-    "softmax_cross_entropy": naive_softmax_cross_entropy,
-    "smoothed softmax": naive_smoothed,
-}
-OPTIONS = {
-    "squared hinge": {"type": "hinge", "norm": "l2"},
-    "narrow huber": {"type": "huber", "delta": 0.3},
-    "smoothed softmax": {"type": "softmax_cross_entropy", "label_smoothing": 0.3},
-}
-every_loss = pytest.mark.parametrize("name", NAIVE)
-every_target = pytest.mark.parametrize("kind", ["classes", "numbers"])
-
-
-def samples(kind, seed=1, dtype=np.float64, n=N, units=UNITS):
-    rng = np.random.default_rng(seed)
-    x = rng.normal(0, 2, (n, units)).astype(dtype)
-    return x, rng.integers(0, units, n) if kind == "classes" else rng.random((n, units)).astype(dtype)
-
-
-def one_hot(targets, units=UNITS):
-    return targets if targets.ndim == 2 else np.array([[float(j == c) for j in range(units)] for c in targets])
+from tests.losses.cases import (
+    NAIVE,
+    N,
+    evaluated,
+    every_loss,
+    every_target,
+    naive_sigmoid_cross_entropy,
+    one_hot,
+    read,
+    samples,
+)
 
 
 def away_from_kinks(name, x, d):
@@ -89,12 +31,6 @@ def away_from_kinks(name, x, d):
         for kink in (-1.0, -0.3, 0.3, 1.0):
             x = np.where(abs(x - d - kink) < 0.02, x + 0.1, x)
     return x
-
-
-def evaluated(name, x, targets):
-    per_sample, gradient = np.full(len(x), np.nan), np.full_like(x, np.nan)
-    read(name).evaluate(x, targets, per_sample, gradient)
-    return per_sample, gradient
 
 
 def test_every_loss_has_a_naive_form():
@@ -330,128 +266,7 @@ def test_hinge_probabilities_are_the_softmax_of_the_outputs():
     np.testing.assert_allclose(read("hinge").probabilities(np.array([[0.5]])), expected, rtol=1e-14)
 
 
-# What samples of each class count
-
-COUNTING = ["hinge", "squared hinge", "sigmoid_cross_entropy", "softmax_cross_entropy", "smoothed softmax"]
-every_counting_loss = pytest.mark.parametrize("name", COUNTING)
-
-
-def options_of(name):
-    return read(name).model_dump(exclude_none=True)
-
-
-@every_counting_loss
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_a_class_s_weight_multiplies_the_loss_of_its_samples(name, dtype):
-    x, classes = samples("classes", dtype=dtype)
-    weights = [0.5, 2.0, 0.0, 1.0, 3.0]
-    plain, gradient = evaluated(name, x, classes)
-    found, weighted = evaluated(options_of(name) | {"class_weights": weights}, x, classes)
-    own = np.array(weights)[classes]
-    np.testing.assert_allclose(found, own * plain, rtol=1e-14)
-    np.testing.assert_allclose(weighted, own[:, None] * gradient, rtol=1e-6 if dtype == np.float32 else 1e-14)
-    assert len(set(classes)) == 5
-
-
-@every_counting_loss
-def test_weights_of_one_change_no_bit(name):
-    x, classes = samples("classes", dtype=np.float32)
-    for found, expected in zip(
-        evaluated(options_of(name) | {"class_weights": [1.0] * UNITS}, x, classes),
-        evaluated(name, x, classes),
-        strict=True,
-    ):
-        np.testing.assert_array_equal(found, expected)
-
-
-@every_counting_loss
-@pytest.mark.parametrize("ignored", [0, 2, 4])
-def test_samples_of_an_ignored_class_count_nothing_and_change_nothing(name, ignored):
-    x, classes = samples("classes", n=20)
-    without = classes != ignored
-    x[~without] = np.nan  # whatever their outputs
-    per_sample, gradient = evaluated(options_of(name) | {"ignored_label": ignored}, x, classes)
-    assert not per_sample[~without].any()
-    assert not gradient[~without].any()
-    alone, alone_gradient = evaluated(name, x[without], classes[without])
-    np.testing.assert_array_equal(per_sample[without], alone)
-    np.testing.assert_allclose(gradient[without], alone_gradient * without.sum() / 20, rtol=1e-13)
-
-
-@every_counting_loss
-def test_the_last_class_may_be_ignored_without_an_output(name):
-    x, classes = samples("classes")
-    classes[[1, 4]] = UNITS
-    ignoring = options_of(name) | {"ignored_label": UNITS}
-    per_sample, _ = evaluated(ignoring, x, classes)
-    assert np.flatnonzero(per_sample == 0).tolist() == [1, 4]
-    loss = read(ignoring)
-    loss.check((UNITS,), "classification", UNITS + 1)
-    loss.check((UNITS + 1,), "classification", UNITS + 1)
-    assert loss.probabilities(x).shape == x.shape
-    with pytest.raises(ValueError, match="found 4 outputs, expected 6, one per class, or 5 without the ignored class"):
-        loss.check((4,), "classification", UNITS + 1)
-    with pytest.raises(ValueError, match="found classes from"):
-        evaluated(name, x, classes)
-    classes[0] = UNITS + 1
-    with pytest.raises(ValueError, match="found classes from"):
-        evaluated(ignoring, x, classes)
-
-
-@every_loss
-def test_errors_count_all_samples_but_those_ignored(name):
-    classes = np.array([0, 3, 3, 1])
-    assert read(name).counted(classes) is None
-    if name in COUNTING:
-        assert read(options_of(name) | {"ignored_label": 3}).counted(classes).tolist() == [True, False, False, True]
-
-
-def test_a_single_output_has_two_weights():
-    x, classes = samples("numbers", units=1)[0], np.array([0, 1, 1, 0, 1, 0, 0])
-    for name in ("hinge", "sigmoid_cross_entropy"):
-        options = options_of(name) | {"class_weights": [0.5, 3.0]}
-        read(options).check((1,), "classification", 2)
-        expected = np.where(classes, 3.0, 0.5) * evaluated(name, x, classes)[0]
-        np.testing.assert_allclose(evaluated(options, x, classes)[0], expected, rtol=1e-14)
-
-
-def test_a_single_output_s_hinge():
-    per_sample, gradient = evaluated("hinge", np.array([[0.25], [0.25], [3.0]]), np.array([0, 1, 1]))
-    assert per_sample.tolist() == [1.25, 0.75, 0.0]
-    np.testing.assert_allclose(gradient, [[1 / 3], [-1 / 3], [0.0]])
-
-
-@pytest.mark.parametrize(
-    ("options", "task", "message"),
-    [
-        ({"class_weights": [1.0] * 4}, "classification", "class_weights: found 4, expected 5, one per class"),
-        ({"class_weights": [1.0] * 5}, "regression", "found numbers as targets, expected classes"),
-        ({"ignored_label": 5}, "classification", "ignored_label: found 5, expected a class from 0 to 4"),
-        ({"ignored_label": 1}, "regression", "found numbers as targets, expected classes"),
-    ],
-)
-@pytest.mark.parametrize("name", ["hinge", "sigmoid_cross_entropy", "softmax_cross_entropy"])
-def test_weights_that_do_not_fit_the_classes_are_refused(name, options, task, message):
-    with pytest.raises(ValueError, match=message):
-        read({"type": name} | options).check((5,), task, 5)
-
-
-@pytest.mark.parametrize("name", ["hinge", "sigmoid_cross_entropy", "softmax_cross_entropy"])
-def test_weights_are_for_classes(name):
-    x, numbers = samples("numbers")
-    for options in ({"class_weights": [1.0] * UNITS}, {"ignored_label": 0}):
-        with pytest.raises(ValueError, match="found numbers as targets, expected classes"):
-            evaluated({"type": name} | options, x, numbers)
-    for options in ({"class_weights": [1.0] * (UNITS + 2)}, {"ignored_label": UNITS + 1}):
-        with pytest.raises(ValueError, match="for 5 outputs"):
-            evaluated({"type": name} | options, x, samples("classes")[1])
-
-
-def test_data_of_which_nothing_counts_are_refused():
-    loss = read({"type": "softmax_cross_entropy", "ignored_label": 2})
-    loss.check_targets(np.array([2, 2, 1]))
-    with pytest.raises(ValueError, match="found samples of the ignored class 2 alone, expected others too"):
-        loss.check_targets(np.array([2, 2]))
+# What does not fit
 
 
 @pytest.mark.parametrize(
@@ -470,9 +285,6 @@ def test_data_of_which_nothing_counts_are_refused():
 def test_broken_options_are_refused(options):
     with pytest.raises(ValueError, match=list(options)[1]):
         read(options)
-
-
-# What does not fit
 
 
 @pytest.mark.parametrize(
