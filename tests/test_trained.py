@@ -114,6 +114,24 @@ def test_a_class_that_is_never_there_or_never_found_has_no_share(tmp_path):
     assert (result["error"], result["top5_error"]) == (1, 0)  # equals: none scored higher than the true class
 
 
+def test_an_ignored_class_is_neither_mistaken_nor_predicted(tmp_path):
+    """The last class has no output: the network tells the others apart, and that is what is measured."""
+    loss = {"type": "softmax_cross_entropy", "ignored_label": 2, "class_weights": [1.0, 2.0, 1.0]}
+    source = SUPERVISED["data"]["source"] | {"deviation": 0.3}
+    output = [*SUPERVISED["network"][:3], {"type": "dense", "name": "output", "units": 2}]
+    summary = train(tmp_path / "run", experiment(network=output, loss=loss, data__source=source, training__epochs=40))
+    assert summary["train_error"] < 0.1
+    trained = open_run(tmp_path / "run")
+    found = evaluate(trained)
+    classes = prepare(trained.experiment.data).test.y
+    confusion = np.array(found["confusion"])
+    assert confusion.sum(axis=1).tolist() == [np.sum(classes == 0), np.sum(classes == 1), 0]
+    assert found["error"] == summary["test_error"] == 1 - np.trace(confusion) / confusion.sum()
+    assert found["samples"] == 20
+    first = next(predict(trained, [np.zeros((1, 6), np.float32)]))
+    assert [label for label, _ in first["top"]] in ([0, 1], [1, 0])
+
+
 def test_top5_has_no_meaning_up_to_five_classes(tmp_path):
     train(tmp_path / "run")
     assert evaluate(open_run(tmp_path / "run"))["top5_error"] is None

@@ -45,18 +45,24 @@ class Experiment(Options):
     @model_validator(mode="before")
     @classmethod
     def _pretraining_inherits(cls, value: Any) -> Any:
-        """Give `pretrain.optimiser` the top-level keys that it does not set itself."""
+        """Give `pretrain.optimiser` the top-level keys that it does not set itself, unless it is of another type.
+
+        Under the key `sgd` it is `sgd`, whatever the top-level one is.
+        """
         if not isinstance(value, dict) or not isinstance(value.get("pretrain"), dict):
             return value
         spelt = {"optimiser", *(o for o, n in cls.spellings().items() if n == "optimiser")}
         outer = next((value[key] for key in value if key in spelt), None)
         inner_key = next((key for key in value["pretrain"] if key in spelt), "optimiser")
         inner = value["pretrain"].get(inner_key, {})
+        outer, inner = ({"type": given} if isinstance(given, str) else given for given in (outer, inner))
         if not isinstance(outer, dict) or not isinstance(inner, dict):
             return value
         kind = outer.get("type", Optimiser.default_type)
         own = _spell(kind, inner)
-        if inner.get("type", kind) != kind or len(own) < len(inner):  # another's keys, or one given twice
+        known = isinstance(kind, str) and kind in Optimiser.members()
+        own_kind = inner.get("type", "sgd" if inner_key == "sgd" and known else kind)
+        if own_kind != kind or len(own) < len(inner):  # another's keys, or one given twice
             return value
         return value | {"pretrain": value["pretrain"] | {inner_key: _spell(kind, outer) | own}}
 

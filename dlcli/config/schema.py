@@ -97,5 +97,6 @@ def _inherit(definitions: dict[str, Any]) -> None:
     optimiser = pretrain["properties"]["optimiser"]
     members = [definitions[item["$ref"].rpartition("/")[2]] for item in optimiser["oneOf"] if "$ref" in item]
     partial = [{key: member[key] for key in member if key not in ("required", "allOf")} for member in members]
+    partial += [item for item in optimiser["oneOf"] if "$ref" not in item]  # bare names
     for key in keys:
         pretrain["properties"][key] = {"description": optimiser["description"], "anyOf": partial}

@@ -73,35 +73,48 @@ class Backpropagation(Objective):
             buffers = self._buffers[n] = _Buffers.of(n, len(self._losses))
         self._samples = n
         self._updater.begin(clock)
-        outputs = self.network.forward(batch.x, training=True, step=clock.step)
-        self._evaluate(batch.y, buffers.losses)
-        wrong = None
+        total, outputs = self._pass(batch, clock, buffers)
+        wrong = counted = None
         if batch.y.dtype == np.int64:
             np.not_equal(predicted_classes(outputs, buffers.predicted), batch.y, out=buffers.wrong)
+            if (counts := self._loss.counted(batch.y)) is not None:
+                np.logical_and(buffers.wrong, counts, out=buffers.wrong)
+                counted = int(np.count_nonzero(counts))
             wrong = int(np.count_nonzero(buffers.wrong))
-        sums = [float(np.add.reduce(losses)) for losses in buffers.losses]
-        weighted = sum(loss.weight * each for loss, each in zip(self._losses, sums, strict=True))
-        total = weighted + n * self.network.penalty(n)
+        parts = self._parts(buffers.losses)
+        if math.isfinite(total):
+            self._updater.finish(total / n, lambda: self._pass(batch, clock, buffers)[0] / n)
+        return StepResult(total, wrong, counted, parts)
+
+    def _pass(self, batch: Batch, clock: Clock, buffers: _Buffers) -> tuple[float, Array]:
+        """The sum of the losses of a batch, its gradients where that is finite, and the main head's outputs.
+
+        Within one step it may be repeated at other parameters: random layers do the same again.
+        """
+        n = len(batch.x)
+        outputs = self.network.forward(batch.x, training=True, step=clock.step)
+        total = self._evaluate(batch.y, buffers.losses) + n * self.network.penalty(n)
         if math.isfinite(total):
             self.network.backward(n)
-            self._updater.finish()
-        return StepResult(total, wrong, self._parts(sums))
+        return total, outputs
 
-    def _evaluate(self, targets: Array, losses: Array) -> None:
-        """Each head's losses (heads, N), and the gradients of their weighted sum."""
-        n = len(targets)
+    def _evaluate(self, targets: Array, losses: Array) -> float:
+        """Write each head's losses (heads, N), and the gradients of their weighted sum, which is returned."""
+        n, total = len(targets), 0.0
         for index, loss in enumerate(self._losses):
             gradient = self.network.output_gradient(n, index)
             loss.evaluate(self.network.head(n, index), targets, losses[index], gradient)
             if loss.weight != 1:
                 gradient *= loss.weight
+            total += loss.weight * float(np.add.reduce(losses[index]))
+        return total
 
-    def _parts(self, sums: list[float]) -> dict[str, float]:
+    def _parts(self, losses: Array) -> dict[str, float]:
         """The sum of each loss by its head's name, where there are several."""
-        if len(sums) == 1:
+        if len(losses) == 1:
             return {}
         nodes, heads = self.network.graph.nodes, self.network.graph.heads
-        return {nodes[head].name: each for head, each in zip(heads, sums, strict=True)}
+        return {nodes[head].name: float(np.add.reduce(own)) for head, own in zip(heads, losses, strict=True)}
 
     def evaluate(self, source: BatchSource, batch_size: int) -> dict[str, float]:
         return measure(self.network, self._loss, source, batch_size).metrics()

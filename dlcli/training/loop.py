@@ -82,6 +82,7 @@ class Loop:
             progress.learning_rate = stage.objective.learning_rate
             if result.wrong is not None:
                 progress.wrong = (progress.wrong or 0) + result.wrong
+                progress.counted += len(batch.x) if result.counted is None else result.counted
             self._samples_timed += len(batch.x)
             self._reporter.step(result.loss / len(batch.x), len(batch.x))
             if self._every.steps and progress.step % self._every.steps == 0:
@@ -100,7 +101,7 @@ class Loop:
         }
         row |= {f"train_loss/{name}": part / progress.samples for name, part in progress.parts.items()}
         if progress.wrong is not None:
-            row["train_error"] = progress.wrong / progress.samples
+            row["train_error"] = progress.wrong / max(progress.counted, 1)
         if stage.validation is not None:
             measured = stage.objective.evaluate(stage.validation, stage.batch_size)
             row |= {f"validation_{name}": value for name, value in measured.items()}

@@ -6,7 +6,7 @@ import numpy as np
 
 from dlcli.data.pipeline import BatchSource
 from dlcli.layers.base import Array
-from dlcli.losses.base import Loss
+from dlcli.losses.base import Loss, rows
 from dlcli.network import Network
 
 
@@ -14,8 +14,8 @@ from dlcli.network import Network
 class Measured:
     """Per sample, in the data's order; only losses for a regression.
 
-    losses: (N,) float64. targets, predicted: (N,) int64 classes. ranks: (N,) int64, how many classes scored higher
-    than the true one.
+    losses: (N,) float64. targets, predicted: (M,) int64 classes, of the samples that errors count: all of them,
+    unless the loss ignores a class. ranks: (M,) int64, how many classes scored higher than the true one.
     """
 
     losses: Array
@@ -29,12 +29,12 @@ class Measured:
 
     @property
     def error(self) -> float | None:
-        """Share of misclassified samples."""
-        return None if self.predicted is None else float(np.mean(self.predicted != self.targets))
+        """Share of misclassified samples; 0 where none counts."""
+        return None if self.predicted is None else _share(self.predicted != self.targets)
 
     def top_error(self, k: int) -> float | None:
         """Share of samples whose class is not among the k best."""
-        return None if self.ranks is None else float(np.mean(self.ranks >= k))
+        return None if self.ranks is None else _share(self.ranks >= k)
 
     def metrics(self) -> dict[str, float]:
         """``loss`` and, for a classification, ``error``."""
@@ -45,21 +45,28 @@ def measure(network: Network, loss: Loss, source: BatchSource, batch_size: int) 
     """Pass a data set through the network in evaluation mode."""
     losses = np.empty(len(source))
     targets, predicted, ranks = (np.empty(len(source), np.int64) for _ in range(3))
-    classes, done = False, 0
+    classes, done, counted = False, 0, 0
     for batch in source.iterate(batch_size, dtype=network.dtype):
         part = slice(done, done + len(batch.x))
         outputs = network.forward(batch.x)
         loss.evaluate(outputs, batch.y, losses[part])
         if classes := batch.y.dtype == np.int64:
-            targets[part] = batch.y
-            ranks[part] = _ranks(outputs, batch.y, predicted_classes(outputs, predicted[part]))
-        done = part.stop
-    return Measured(losses, targets, predicted, ranks) if classes else Measured(losses, None, None, None)
+            own, counts = batch.y, loss.counted(batch.y)
+            if counts is not None:
+                outputs, own = rows(outputs)[counts], own[counts]
+            part = slice(counted, counted + len(own))
+            targets[part] = own
+            ranks[part] = _ranks(outputs, own, predicted_classes(outputs, predicted[part]))
+            counted = part.stop
+        done += len(batch.x)
+    if not classes:
+        return Measured(losses, None, None, None)
+    return Measured(losses, targets[:counted], predicted[:counted], ranks[:counted])
 
 
 def predicted_classes(outputs: Array, out: Array | None = None) -> Array:
     """(N,) int64: the class of the highest output; of a single output, whether it is positive."""
-    flat = outputs if outputs.ndim == 2 else outputs.reshape(len(outputs), -1)
+    flat = rows(outputs)
     if out is None:
         out = np.empty(len(flat), np.int64)
     if flat.shape[1] == 1:
@@ -69,9 +76,13 @@ def predicted_classes(outputs: Array, out: Array | None = None) -> Array:
     return out
 
 
+def _share(which: Array) -> float:
+    return float(np.mean(which)) if len(which) else 0.0
+
+
 def _ranks(outputs: Array, targets: Array, predicted: Array) -> Array:
     """How many classes scored higher than the true one; NaN scores higher than all."""
-    flat = outputs.reshape(len(outputs), -1)
+    flat = rows(outputs)
     if flat.shape[1] == 1:
         return np.asarray(predicted != targets, np.int64)
     own = np.take_along_axis(flat, targets[:, None], axis=1)

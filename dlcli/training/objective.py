@@ -18,11 +18,13 @@ LARGEST = 2.0**63  # squares of larger numbers are soon infinite in float32; no 
 class StepResult:
     """What a step saw: the sum of its samples' losses, and how many were misclassified (None: no classes).
 
+    ``counted``: out of how many, where the loss ignores a class (None: out of all).
     ``parts``: where several losses make up the one, the sum of each, by the layer that it looks at.
     """
 
     loss: float
     wrong: int | None
+    counted: int | None = None
     parts: Mapping[str, float] = field(default_factory=dict)
 
 

@@ -64,7 +64,7 @@ CASES = {
     ),
     "misspelt bare type": (
         edited("softmax_cross_entropy", "softmax"),
-        "c.yaml:9:7: loss: found `softmax`, expected one of the types `mean_squared_error`",
+        "c.yaml:9:7: loss: found `softmax`, expected one of the types `hinge`",
     ),
     "no for a choice": (
         edited("activation: sigmoid", "activation: no"),

@@ -10,6 +10,8 @@ from dlcli.data.transforms.scale import Scale
 from dlcli.graph import Graph
 from dlcli.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 from dlcli.network import Network
+from dlcli.optim.adam import Adam
+from dlcli.optim.lbfgs import Lbfgs
 from dlcli.optim.sgd import Sgd
 from dlcli.report.progress import Quiet
 from dlcli.training.backpropagation import Backpropagation
@@ -59,15 +61,31 @@ class Nothing:
     def save(self, *, best: bool = False) -> None: ...
 
 
-@pytest.mark.parametrize("stored", [np.uint8, np.float32])
-@pytest.mark.parametrize("layers", [MLP, CONVNET], ids=["mlp", "convnet"])
-def test_a_step_allocates_nothing_of_a_batch_s_size(layers, stored):
+SCHEDULE = {"type": "inverse", "gamma": 0.1, "power": 0.5}
+OPTIMISERS = {
+    "sgd": Sgd.model_validate({"ε": 0.01, "schedule": SCHEDULE}),
+    "adam": Adam.model_validate({"learning_rate": 0.01, "schedule": SCHEDULE}),
+    "lbfgs": Lbfgs(history=3),
+}
+
+
+@pytest.mark.parametrize(
+    ("layers", "stored", "optimiser"),
+    [
+        (MLP, np.uint8, "sgd"),
+        (MLP, np.float32, "sgd"),
+        (CONVNET, np.uint8, "sgd"),
+        (CONVNET, np.float32, "sgd"),
+        (MLP, np.float32, "adam"),
+        (CONVNET, np.float32, "lbfgs"),
+    ],
+)
+def test_a_step_allocates_nothing_of_a_batch_s_size(layers, stored, optimiser):
     x = (np.arange(SAMPLES * 98) % 251).astype(stored).reshape(SAMPLES, 7, 7, 2)
     source = BatchSource(x, np.arange(SAMPLES) % 4, [Scale(by=1 / 256)])
     network = Network(Graph.build(map(layer_of, layers), source.sample_shape))
     network.initialise()
-    schedule = {"type": "inverse", "gamma": 0.1, "power": 0.5}
-    objective = Backpropagation(network, SoftmaxCrossEntropy(), Sgd.model_validate({"ε": 0.01, "schedule": schedule}))
+    objective = Backpropagation(network, SoftmaxCrossEntropy(), OPTIMISERS[optimiser])
     progress, meter = Progress("supervised"), Meter()
 
     def train(epochs: int) -> None:

@@ -1,5 +1,7 @@
 """Backpropagation as an objective: steps, diagnosis, and where a divergence began."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from dlcli.layers.dense import Dense
 from dlcli.layers.dropout import Dropout
 from dlcli.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 from dlcli.network import Network
+from dlcli.optim.lbfgs import Lbfgs
 from dlcli.optim.schedules.base import Clock
 from dlcli.optim.sgd import Sgd
 from dlcli.training.backpropagation import Backpropagation
@@ -37,6 +40,39 @@ def test_a_step_tells_the_loss_and_the_mistakes_before_it(objective):
     result = objective.step(BATCH, START)
     assert result.loss == pytest.approx(-log_p[np.arange(8), BATCH.y].sum(), rel=1e-6)
     assert result.wrong == np.sum(log_p.argmax(axis=1) != BATCH.y)
+
+
+def test_mistakes_leave_out_samples_of_an_ignored_class(objective):
+    network = objective.network
+    assert objective.step(BATCH, START).counted is None
+    network.initialise()
+    own = Batch(BATCH.x[BATCH.y == 0], BATCH.y[BATCH.y == 0])
+    alone = Backpropagation(network, SoftmaxCrossEntropy(), Sgd(learning_rate=0.1)).step(own, START)
+    network.initialise()
+    ignoring = Backpropagation(network, SoftmaxCrossEntropy(ignored_label=1), Sgd(learning_rate=0.1))
+    result = ignoring.step(BATCH, START)
+    assert result.counted == 4
+    assert result.wrong == alone.wrong > 0
+    assert result.loss == pytest.approx(alone.loss, rel=1e-6)
+
+
+def test_a_line_search_evaluates_the_batch_again_with_the_same_random_numbers():
+    layers = [Dropout(name="dropout", rate=0.5), Dense(name="output", units=2)]
+    network = Network(Graph.build(layers, (3,)), seed=1)
+    network.initialise()
+    objective = Backpropagation(network, SoftmaxCrossEntropy(), Lbfgs())
+    dropped, forward = [], network.forward
+
+    def watched(*arguments, **options):
+        outputs = forward(*arguments, **options)
+        dropped.append((network.outputs(8)["dropout"] == 0).tolist())
+        return outputs
+
+    with mock.patch.object(network, "forward", watched):
+        first, again = objective.step(BATCH, START), objective.step(BATCH, START)
+    assert len(dropped) > 3
+    assert all(zeros == dropped[0] for zeros in dropped)
+    assert again.loss < first.loss
 
 
 def test_its_tensors_are_parameters_and_momentum_themselves(objective):

@@ -80,6 +80,50 @@ def test_interrupted_in_any_stage_it_goes_on(tmp_path, pretrained, step):
     assert outcome(tmp_path / "run") == pretrained
 
 
+OPTIMISERS = {
+    "adam": {"type": "adam", "learning_rate": 0.01, "weight_decay": 0.01, "schedule": {"type": "exp", "gamma": 0.9}},
+    "adamw": {"type": "adam", "learning_rate": 0.01, "weight_decay": 0.01, "decoupled": True, "clip_norm": 0.5},
+    "rmsprop": {"type": "rmsprop", "learning_rate": 0.01},
+    "adagrad": {"type": "adagrad", "learning_rate": 0.1},
+    "nesterov": {"type": "nesterov", "learning_rate": 0.1},
+    "lbfgs": {"type": "lbfgs", "history": 4, "weight_decay": 0.001},
+}
+
+
+STATES = {
+    "adam": "adam/second/output/bias",
+    "adamw": "adam/first/hidden1/weights",
+    "rmsprop": "rmsprop/squares/output/bias",
+    "adagrad": "adagrad/squares/hidden2/weights",
+    "nesterov": "momentum/hidden1/bias",
+    "lbfgs": "lbfgs/changes",
+}
+
+
+def of_optimiser(name):
+    """Pretraining, dropout and supervised training, all with one optimiser."""
+    mapping = {key: value for key, value in PRETRAINED.items() if key != "sgd"} | {"optimiser": OPTIMISERS[name]}
+    return experiment(mapping | {"pretrain": {"method": {"type": "autoencoder", "corruption": 0.2}, "epochs": 2}})
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_every_optimiser_goes_on_as_if_it_had_not_been_stopped(tmp_path, name):
+    of = of_optimiser(name)
+    train(tmp_path / "whole", of)
+    whole = outcome(tmp_path / "whole")
+    train_until(tmp_path / "parts", 5, of)  # in the first layer's pretraining, then the second's, then after both
+    for steps in (10, 16):
+        train_until(tmp_path / "parts", steps, of, resume=True)
+    before = numba.get_num_threads()
+    numba.set_num_threads(2)
+    try:
+        train(tmp_path / "parts", of, resume=True)
+    finally:
+        numba.set_num_threads(before)
+    assert outcome(tmp_path / "parts") == whole
+    assert any(whole["tensors"][STATES[name]][2])
+
+
 @pytest.mark.parametrize("step", [3, 17])
 def test_untied_and_sparse_pretraining_goes_on_too(tmp_path, step):
     method = {"type": "autoencoder", "tied": False, "sparsity": {"target": 0.1, "weight": 0.1}}

@@ -48,6 +48,27 @@ def test_one_output_decides_between_two_classes_by_its_sign():
     assert found.ranks.tolist() == [0, 0, 1]
 
 
+@pytest.mark.parametrize("size", [1, 2, 5])
+@pytest.mark.parametrize("ignored", [1, 3])
+def test_errors_leave_out_samples_of_an_ignored_class(size, ignored):
+    """Class 3 is one that the network has no output for."""
+    x = np.array([[3, 2, 1], [1, 2, 3], [1, 3, 2], [3, 2, 1], [2, 1, 3]], np.float32)
+    source = BatchSource(x, np.array([0, ignored, 2, ignored, 0]))
+    found = measure(network(3), SoftmaxCrossEntropy(ignored_label=ignored), source, size)
+    assert found.targets.tolist() == [0, 2, 0]
+    assert found.predicted.tolist() == [0, 1, 2]
+    assert found.ranks.tolist() == [0, 1, 1]
+    assert found.error == 2 / 3
+    assert found.top_error(2) == 0
+    assert np.flatnonzero(found.losses).tolist() == [0, 2, 4]
+    assert found.loss == pytest.approx(found.losses.sum() / 5)  # the mean is over all samples
+
+
+def test_where_none_counts_there_is_no_mistake():
+    source = BatchSource(np.zeros((2, 3), np.float32), np.array([1, 1]))
+    assert measure(network(3), SoftmaxCrossEntropy(ignored_label=1), source, 2).metrics() == {"loss": 0, "error": 0}
+
+
 def test_a_regression_has_losses_alone():
     x = np.array([[1, 2], [3, 4]], np.float32)
     found = measure(network(2), MeanSquaredError(), BatchSource(x, x + 1), 2)
