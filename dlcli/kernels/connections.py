@@ -17,7 +17,7 @@ Array = npt.NDArray[Any]
 
 
 def _expand(p, first, last, shared, scratch):
-    """Places ``first`` … ``last`` of the kernel. p: addresses of three arrays, their lengths of a place, bytes."""
+    """Places ``first`` … ``last`` of the kernel; for `p` see `expand`."""
     connections, pairs, itemsize = p[3], p[4], p[5]
     which = typed_array(p[1], pairs, np.int64)
     for task in range(first, last):
@@ -41,7 +41,7 @@ def expand(weights: Array, which: Array, expanded: Array) -> list[Launch]:
 
 
 def _collect(p, first, last, shared, scratch):
-    """Places ``first`` … ``last`` of the kernel. p: the gradient, where to look, the sink, lengths of a place, bytes."""
+    """Places ``first`` … ``last`` of the kernel; for `p` see `collect`."""
     connections, pairs, itemsize = p[6], p[7], p[8]
     pair_of, constants = typed_array(p[1], connections, np.int64), array(p[5], 3, scratch)
     own = array(place(scratch), connections, scratch)

@@ -9,6 +9,7 @@ The forward pass and the weights' gradient are dealt out by output position, the
 gathers from the positions that read it, in order: every element is one sum in a fixed order, owned by one thread.
 """
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,7 @@ def _clear(start, rows, row, width, size, like):
 
 
 def _outputs(p, first, last, shared, scratch):
-    """Output positions ``first`` … ``last``; for `p` see `_record` and `forward`."""
+    """Output positions ``first`` … ``last``; for `p` see `_sizes` and `forward`."""
     images, height, width, channels, positions, out_width, filters = p[0], p[1], p[2], p[3], p[4], p[5], p[6]
     kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w = p[7], p[8], p[9], p[10], p[11], p[12]
     tile, size, limit, limit_narrow, lanes, offset_bytes = p[13], p[14], p[15], p[16], p[17], p[18]
@@ -95,7 +96,7 @@ _OUTPUTS = Kernel(_outputs)
 
 
 def _inputs(p, first, last, shared, scratch):
-    """Input pixels ``first`` … ``last`` of the input's gradient; for `p` see `_record` and `input_gradient`."""
+    """Input pixels ``first`` … ``last`` of the input's gradient; for `p` see `_sizes` and `input_gradient`."""
     images, height, width, channels, positions, out_width, filters = p[0], p[1], p[2], p[3], p[4], p[5], p[6]
     kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w = p[7], p[8], p[9], p[10], p[11], p[12]
     tile, size, limit, limit_narrow, lanes, offset_bytes = p[13], p[14], p[15], p[16], p[17], p[18]
@@ -137,7 +138,7 @@ _INPUTS = Kernel(_inputs)
 
 
 def _kernels(p, first, last, shared, scratch):
-    """The weights' gradient at positions ``first`` … ``last``; for `p` see `_record` and `weight_gradient`.
+    """The weights' gradient at positions ``first`` … ``last``; for `p` see `_sizes` and `weight_gradient`.
 
     A tile's rows are cells of a kernel row, its columns filters; it sums over the images, whose gradients are packed.
     Where eq. (4) is to follow, the sums of a position wait in ``scratch``.
@@ -183,8 +184,8 @@ def _kernels(p, first, last, shared, scratch):
 _KERNELS = Kernel(_kernels)
 
 
-def _record(x: Array, weights: Array, y: Array, geometry: Geometry) -> tuple[Argument, ...]:
-    """What the three kernels have in common: sizes, the tile and its limits, and the arrays or their gradients."""
+def _sizes(x: Array, weights: Array, y: Array, geometry: Geometry) -> tuple[int, ...]:
+    """The integers that the three kernels share; the arrays may be those or their gradients."""
     (images, height, width, channels), (_, *out, filters) = x.shape, y.shape
     kernel, size = weights.shape[2:4], y.itemsize
     if weights.shape != (*out, *kernel, channels, filters):
@@ -193,36 +194,38 @@ def _record(x: Array, weights: Array, y: Array, geometry: Geometry) -> tuple[Arg
         stride, padding = geometry[axis], geometry[2 + axis]
         if padding >= kernel[axis] or (out[axis] - 1) * stride - padding >= cells:
             raise ValueError(f"a window of {kernel[axis]} with padding {padding} lies outside of {cells} cells")
-    offsets = -(-16 * kernel[0] // ALIGNMENT) * ALIGNMENT
     return (
         images, height, width, channels, out[0] * out[1], out[1], filters, *kernel, *geometry,
-        tiles.address(size), size, tiles.row_limit(size), tiles.row_limit(size, 1), lanes_of(size), offsets,
-        x, weights, y,
+        tiles.address(size), size, tiles.row_limit(size), tiles.row_limit(size, 1), lanes_of(size),
+        -(-16 * kernel[0] // ALIGNMENT) * ALIGNMENT,
     )  # fmt: skip
 
 
-def _launch(kernel: Kernel, tasks: int, weights: Array, arguments: tuple[Argument, ...], scratch: int) -> list[Launch]:
+def _launch(
+    kernel: Kernel, tasks: int, sizes: tuple[int, ...], x: Array, weights: Array, y: Array,
+    more: tuple[Argument, ...], scratch: int,
+) -> list[Launch]:  # fmt: skip
     """``scratch``: elements, beside the offsets of the runs."""
-    parallel = len(arguments[19]) * weights.size >= dense.SERIAL  # type: ignore[arg-type]  # an array of images
-    size = arguments[18] + weights.itemsize * scratch
+    parallel = len(x) * weights.size >= dense.SERIAL
+    arguments, size = (*sizes, x, weights, y, *more), sizes[-1] + weights.itemsize * scratch
     return [Launch(kernel, weights.dtype, tasks, arguments, parallel=parallel, scratch=size)]
 
 
 @Planned
 def forward(x: Array, weights: Array, bias: Array, geometry: Geometry, function: int, y: Array) -> list[Launch]:
     """y ← f(x ∗ weights + bias), with the activation function of this code."""
-    record = (*_record(x, weights, y, geometry), bias, *dense.machine_code(y.itemsize)[1:], function)
-    positions, cells = y.shape[1] * y.shape[2], weights[0, 0].size // y.shape[3]
-    return _launch(_OUTPUTS, positions, weights, record, cells * PANEL)
+    sizes, positions = _sizes(x, weights, y, geometry), y.shape[1] * y.shape[2]
+    more = (bias, dense.machine_code(y.itemsize)[1], function)
+    return _launch(_OUTPUTS, positions, sizes, x, weights, y, more, prod(weights.shape[2:5]) * PANEL)
 
 
 @Planned
 def input_gradient(dy: Array, weights: Array, geometry: Geometry, dx: Array) -> list[Launch]:
     """dx: each input gathers from every output that read it."""
-    kernel, filters = weights.shape[2:4], dy.shape[3]
-    reach = -(-kernel[0] // geometry[0]) * -(-kernel[1] // geometry[1])  # positions that read a pixel, at most
-    record = (*_record(dx, weights, dy, geometry), zeros(dx.dtype, PANEL), reach)
-    return _launch(_INPUTS, dx.shape[1] * dx.shape[2], weights, record, reach * filters * PANEL)
+    sizes, pixels = _sizes(dx, weights, dy, geometry), dx.shape[1] * dx.shape[2]
+    reach = prod(-(-weights.shape[2 + axis] // geometry[axis]) for axis in (0, 1))  # positions that read a pixel
+    more = (zeros(dx.dtype, PANEL), reach)
+    return _launch(_INPUTS, pixels, sizes, dx, weights, dy, more, reach * dy.shape[3] * PANEL)
 
 
 @Planned
@@ -230,6 +233,6 @@ def weight_gradient(
     x: Array, dy: Array, geometry: Geometry, kind: int, target: Array, velocity: Array, constants: Array
 ) -> list[Launch]:
     """The weights' gradient, summed over the images in order, sent to a sink shaped as the weights."""
-    record = (*_record(x, target, dy, geometry), zeros(dy.dtype, PANEL), kind, velocity, constants, ORIGIN)
-    positions, cells = dy.shape[1] * dy.shape[2], target[0, 0].size // dy.shape[3]
-    return _launch(_KERNELS, positions, target, record, (len(x) + cells) * PANEL)
+    sizes, positions = _sizes(x, target, dy, geometry), dy.shape[1] * dy.shape[2]
+    more = (zeros(dy.dtype, PANEL), kind, velocity, constants, ORIGIN)
+    return _launch(_KERNELS, positions, sizes, x, target, dy, more, (len(x) + prod(target.shape[2:5])) * PANEL)
