@@ -59,6 +59,8 @@ class Case:
     penalty: (x, options) → what the layer adds to the loss.
     before: layers that must stand before this one in a network, since it is tied to them.
     random: whether the layer draws random numbers in training.
+    multiply_adds: (options, input shape) → multiplications of one sample, where they are not the outputs times the
+        fan-in of the weights.
     """
 
     type: str
@@ -71,6 +73,7 @@ class Case:
     penalty: Callable[[Array, Options], float] = lambda x, options: 0.0
     before: Sequence[Options] = ()
     random: bool = False
+    multiply_adds: Callable[[Options, Shape], int] | None = None
 
 
 def cases() -> dict[str, Case]:
