@@ -77,7 +77,8 @@ CASE = Case(
         Variant(conv2d(5, 3, unshared_bias=True, stride=2, padding=1), (5, 4, 2), 3 * 3 * 2 * 5 + 3 * 2 * 5),
         Variant(  # H2 of LeCun's net of 1989, smaller
             conv2d(3, 3, connections=[[0, 1], [1, 2], [0, 2]], unshared_bias=True, activation="scaled_tanh"),
-            (4, 5, 3), 3 * 3 * 6 + 2 * 3 * 3,
+            (4, 5, 3),
+            3 * 3 * 6 + 2 * 3 * 3,
         ),
     ],
     broken={
@@ -88,7 +89,15 @@ CASE = Case(
         "dilation": (0, [1, 0], None),
         "groups": (0, -2, 1.5, None),
         "connections": (
-            [], [[], [0]], [[0], [1], [2]], [[0, 2, 0], [1]], [[-1], [0]], [[0.5], [1]], [0, 1], "all", 3,
+            [],
+            [[], [0]],
+            [[0], [1], [2]],
+            [[0, 2, 0], [1]],
+            [[-1], [0]],
+            [[0.5], [1]],
+            [0, 1],
+            "all",
+            3,
         ),
         "unshared_bias": (1, "yes", None),
         **WEIGHTED_BROKEN,

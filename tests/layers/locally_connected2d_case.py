@@ -34,7 +34,9 @@ CASE = Case(
         Variant(local(3, [2, 3], stride=[2, 1], padding="same"), (5, 4, 1), 3 * 4 * (6 * 3 + 3)),
         Variant(local(18, 2, bias=False), (3, 2, 1), 2 * 1 * 4 * 18),  # more filters than a panel has columns
         Variant(local(2, [3, 2], padding=[2, 1], activation="tanh"), (3, 2, 2), 5 * 3 * (12 * 2 + 2)),
-        Variant(local(1, 2, stride=3, activation="scaled_tanh"), (6, 5, 18), 2 * 2 * (72 + 1)),  # pixels that none reads
+        Variant(
+            local(1, 2, stride=3, activation="scaled_tanh"), (6, 5, 18), 2 * 2 * (72 + 1)
+        ),  # pixels that none reads
         Variant(local(3, 1, activation="relu"), (2, 3, 2), 2 * 3 * (2 * 3 + 3), kinked=True),
         Variant(local(3, [2, 4], activation="softplus"), (2, 4, 3), 24 * 3 + 3),  # one output: a dense layer
     ],
