@@ -5,7 +5,7 @@ from math import prod
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from dlcli import random
 from dlcli.initialisers.base import Initialiser
@@ -47,8 +47,6 @@ class Rbf(Layer):
     @classmethod
     def _a_code_for_each_unit(cls, codes: str | Given, info: ValidationInfo) -> str | Given:
         units = info.data.get("units")
-        if codes == "digits" and units is not None and units > len(digit_codes()):
-            raise ValueError(f"found digits for {units} units, expected at most {len(digit_codes())} units")
         if not isinstance(codes, str):
             if units is not None and len(codes) != units:
                 raise ValueError(f"found {len(codes)} codes, expected {units}, one for each unit")
@@ -56,6 +54,13 @@ class Rbf(Layer):
             if len(lengths) > 1:
                 raise ValueError(f"found codes of {min(lengths)} and {max(lengths)} numbers, expected equal lengths")
         return codes
+
+    @model_validator(mode="after")
+    def _digits_suffice(self) -> "Rbf":
+        most = len(digit_codes())
+        if self.codes == "digits" and self.units > most:
+            raise ValueError(f"found {self.units} units, expected at most {most}, or other codes than digits")
+        return self
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         size = prod(one_input(inputs))

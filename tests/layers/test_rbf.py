@@ -56,7 +56,7 @@ def test_softmax_cross_entropy_is_the_papers_criterion():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"units": 11}, "found digits for 11 units, expected at most 10"),
+        ({"units": 11}, "found 11 units, expected at most 10"),
         ({"units": 3, "codes": [[1.0], [2.0]]}, "found 2 codes, expected 3"),
         ({"units": 2, "codes": [[1.0], [2.0, 3.0]]}, "found codes of 1 and 2 numbers"),
     ],
