@@ -32,6 +32,7 @@ class Variant:
     parameters: int = 0
     kinked: bool = False  # the output bends somewhere: relu, max pooling, |x|
     inputs: tuple[float, float] = (-1.0, 1.1)  # least and largest input
+    multiply_adds: int | None = None  # of a sample's forward pass, where it isn't outputs × fan-in
 
 
 class With:
@@ -59,8 +60,6 @@ class Case:
     penalty: (x, options) → what the layer adds to the loss.
     before: layers that must stand before this one in a network, since it is tied to them.
     random: whether the layer draws random numbers in training.
-    multiply_adds: (options, input shape) → multiplications of one sample, where they are not the outputs times the
-        fan-in of the weights.
     """
 
     type: str
@@ -73,7 +72,6 @@ class Case:
     penalty: Callable[[Array, Options], float] = lambda x, options: 0.0
     before: Sequence[Options] = ()
     random: bool = False
-    multiply_adds: Callable[[Options, Shape], int] | None = None
 
 
 def cases() -> dict[str, Case]:

@@ -6,26 +6,10 @@ from tests.layers.case import WEIGHTED_BROKEN, WEIGHTED_CHANGES, WEIGHTED_DEAD, 
 from tests.layers.naive import activate, sides, windows
 
 
-def connected(options, channels):
-    """(filter, channel) of each connection, filter by filter; ``channels`` are those of a group."""
-    lists, filters = options["connections"] or [list(range(channels))], options["filters"]
+def connected(options):
+    """(filter, channel) of each connection in the table, filter by filter."""
+    lists, filters = options["connections"], options["filters"]
     return [(f, c) for f in range(filters) for c in lists[f * len(lists) // filters]]
-
-
-def output_axes(options, shape):
-    """(size, cells before, cells after) of rows and of columns."""
-    return [
-        windows(shape[a], options["kernel_size"][a], options["stride"][a], sides(options["padding"])[a],
-                options["dilation"][a])
-        for a in (0, 1)
-    ]  # fmt: skip
-
-
-def multiply_adds(options, shape):
-    """Each output with each cell that it is connected to."""
-    (rows, _, _), (columns, _, _) = output_axes(options, shape)
-    area = options["kernel_size"][0] * options["kernel_size"][1]
-    return rows * columns * area * len(connected(options, shape[2] // options["groups"]))
 
 
 def naive(x, parameters, options, draw):
@@ -34,9 +18,10 @@ def naive(x, parameters, options, draw):
     kernel, stride, dilation = options["kernel_size"], options["stride"], options["dilation"]
     if options["connections"]:
         given, weights = weights, np.zeros((*kernel, x.shape[3], options["filters"]))
-        for place, (f, c) in enumerate(connected(options, x.shape[3])):
+        for place, (f, c) in enumerate(connected(options)):
             weights[:, :, c, f] = given[:, :, place]
-    (rows, top, bottom), (columns, left, right) = output_axes(options, x.shape[1:])
+    axes = [windows(x.shape[1 + a], kernel[a], stride[a], sides(options["padding"])[a], dilation[a]) for a in (0, 1)]
+    (rows, top, bottom), (columns, left, right) = axes
     padded = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)))
     channels, filters = weights.shape[2], weights.shape[3] // options["groups"]
     y = np.zeros((len(x), rows, columns, weights.shape[3]))
@@ -72,7 +57,9 @@ CASE = Case(
         Variant(conv2d(3, [4, 1], activation="relu"), (5, 3, 2), 27, kinked=True),
         Variant(conv2d(2, [3, 5]), (3, 5, 2), 62),  # one output: the window is the image
         # Tables of connections: a list for each filter, unequal and unordered; then a list for each group of two.
-        Variant(conv2d(3, 2, connections=[[2, 0], [1], [0, 1, 2, 3]], padding=1), (4, 3, 4), 2 * 2 * 7 + 3),
+        Variant(
+            conv2d(3, 2, connections=[[2, 0], [1], [0, 1, 2, 3]], padding=1), (4, 3, 4), 31, multiply_adds=5 * 4 * 28
+        ),
         Variant(conv2d(4, [2, 3], connections=[[0, 2], [1, 2]], stride=2, bias=False), (5, 6, 3), 2 * 3 * 8),
         Variant(conv2d(5, 3, unshared_bias=True, stride=2, padding=1), (5, 4, 2), 3 * 3 * 2 * 5 + 3 * 2 * 5),
         Variant(  # H2 of LeCun's net of 1989, smaller
@@ -120,5 +107,4 @@ CASE = Case(
         ((2, 7, 3), "window of 3 does not fit an input of 2"),
         ((6, 2, 3), "columns"),
     ],
-    multiply_adds=multiply_adds,
 )

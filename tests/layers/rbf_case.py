@@ -58,10 +58,10 @@ CASE = Case(
     type="rbf",
     naive=naive,
     variants=[
-        Variant(rbf(2), (84,)),
-        Variant(rbf(10), (12, 7, 1)),
-        Variant(rbf(18, codes="random", code_seed=3), (2, 5)),
-        Variant(rbf(2, codes=[[0.5, -1, 2], [0.25, 0, -0.75]]), (3,)),
+        Variant(rbf(2), (84,), multiply_adds=168),
+        Variant(rbf(10), (12, 7, 1), multiply_adds=840),
+        Variant(rbf(18, codes="random", code_seed=3), (2, 5), multiply_adds=180),
+        Variant(rbf(2, codes=[[0.5, -1, 2], [0.25, 0, -0.75]]), (3,), multiply_adds=6),
         Variant(rbf(3, codes="random", trainable=True), (4,), 12),
         Variant(rbf(19, codes="random", trainable=True), (2, 3), 114),
     ],
@@ -81,5 +81,4 @@ CASE = Case(
     },
     dead={"weights_options": "it acts on the optimiser's rates: tests/optim/test_sgd.py"},
     refused_shapes=[((80,), "takes 84 inputs"), ((7, 12, 2), "found 168")],
-    multiply_adds=lambda options, shape: int(np.prod(shape)) * options["units"],
 )
