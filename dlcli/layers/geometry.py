@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from dlcli.layers.base import ShapeError
+from dlcli.layers.base import Shape, ShapeError
 
 
 def _pair_or_name(value: Any) -> Any:
@@ -54,6 +54,21 @@ def window(
     if rounding == "up" and (out - 1) * stride >= size + pad:
         out -= 1
     return out, pad
+
+
+def windows(
+    shape: Shape,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    padding: str | tuple[int, int],
+    dilation: tuple[int, int] = (1, 1),
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """`window` of rows and of columns, for images of ``shape`` (height, width, channels)."""
+    rows, columns = (
+        window(axis, shape[i], kernel[i], stride[i], side(padding, i), dilation=dilation[i])
+        for i, axis in enumerate(("rows", "columns"))
+    )
+    return rows, columns
 
 
 def side(padding: str | tuple[int, int], axis: int) -> str | int:

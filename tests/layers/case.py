@@ -38,6 +38,7 @@ class Variant:
     kinked: bool = False  # the output bends somewhere: relu, max pooling, |x|
     inputs: tuple[float, float] = (-1.0, 1.1)  # least and largest input
     several: tuple[Shape, ...] = ()
+    multiply_adds: int | None = None  # of a sample's forward pass, where it isn't outputs × fan-in
 
     def __post_init__(self) -> None:
         if self.several:
