@@ -18,6 +18,7 @@ Padding = Annotated[
     Literal["valid", "same"] | tuple[Pad, Pad],
     BeforeValidator(_pair_or_name, json_schema_input_type=Literal["valid", "same"] | int | list[int]),
 ]
+Pads = Annotated[tuple[Pad, Pad], BeforeValidator(_pair_or_name, json_schema_input_type=int | list[int])]
 Rounding = Literal["down", "up"]
 
 

@@ -32,6 +32,7 @@ class Variant:
     parameters: int = 0
     kinked: bool = False  # the output bends somewhere: relu, max pooling, |x|
     inputs: tuple[float, float] = (-1.0, 1.1)  # least and largest input
+    multiply_adds: int | None = None  # of a sample's forward pass, where it isn't outputs × fan-in
 
 
 class With:
