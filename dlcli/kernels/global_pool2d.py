@@ -1,7 +1,7 @@
 """Means over whole images, channels last: x (N, H, W, C), y (N, C).
 
-Neighbouring positions go to strands, as many as make `LANES` numbers with their channels, so that images of few channels
-are read as fast as others; the strands are added in order. Their number depends on an image's shape alone.
+Neighbouring positions go to strands, as many as make `LANES` numbers with their channels, so that images of few
+channels are read as fast as others; the strands are added in order. Their number depends on an image's shape alone.
 """
 
 from typing import Any
