@@ -18,6 +18,22 @@ Padding = Annotated[
     Literal["valid", "same"] | tuple[Pad, Pad],
     BeforeValidator(_pair_or_name, json_schema_input_type=Literal["valid", "same"] | int | list[int]),
 ]
+Pads = Annotated[tuple[Pad, Pad], BeforeValidator(_pair_or_name, json_schema_input_type=int | list[int])]
+
+
+def _four_sides(value: Any) -> Any:
+    """One number, [height, width] or [top, bottom, left, right] as the last of these."""
+    match value:
+        case [height, width]:
+            return (height, height, width, width)
+        case list() | tuple():
+            return tuple(value)
+    return (value,) * 4
+
+
+Sides = Annotated[
+    tuple[Pad, Pad, Pad, Pad], BeforeValidator(_four_sides, json_schema_input_type=int | list[int])
+]  # top, bottom, left, right
 Rounding = Literal["down", "up"]
 
 

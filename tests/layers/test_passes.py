@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from dlcli.kernels import activation, dense, philox, pool2d, regulariser, response
+from dlcli.kernels import activation, dense, global_pool2d, lp_pool2d, philox, pool2d, regulariser, response, shift, stochastic_pool2d
 from tests.layers.case import Case, Draw, Variant, cases, spread
 from tests.layers.harness import Driven, batch, driven
 
@@ -141,13 +141,14 @@ def test_training_is_a_function_of_key_and_step(case: Case, variant: Variant):
     first = layer.forward(x, training=True, key=KEY, step=4)
     assert same_bits(first, layer.forward(x, training=True, key=KEY, step=4))
     others = [layer.forward(x, training=True, key=KEY + 1, step=4), layer.forward(x, training=True, key=KEY, step=5)]
-    draws = case.random and variant.options["rate"] > 0
+    draws = case.random and variant.options.get("rate", 1) > 0
     assert [same_bits(first, other) for other in others] == [not draws, not draws]
 
 
 @every_variant
 def test_training_has_the_same_bits_on_any_number_of_threads(case: Case, variant: Variant, monkeypatch):
-    for kernels in (activation, dense, philox, pool2d, regulariser, response):  # they leave small work to one thread
+    modules = (activation, dense, global_pool2d, lp_pool2d, philox, pool2d, regulariser, response, shift, stochastic_pool2d)
+    for kernels in modules:  # they leave small work to one thread
         monkeypatch.setattr(kernels, "SERIAL", 0)
     x = batch(variant, 7, dtype=np.float32)
     results = []
