@@ -108,7 +108,7 @@ class Chain:
             return None if epoch is None or samples is None else Draws.of(epoch, position, samples)
 
         for each in self._passes:
-            windows = Windows(n)
+            windows = Windows(n if each.windows else 0)
             for spatial, position, shape, _ in each.windows:
                 spatial.place(windows, shape, draws(position), view if position == self._crop else CENTRE)
             numbers.windows.append(windows.table if each.windows else None)

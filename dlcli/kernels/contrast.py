@@ -46,7 +46,7 @@ _NORMALISE = Kernel(_normalise)
 
 @Planned
 def normalise(x: Array, scale: float, bias: float, share: float, least: float) -> list[Launch]:
-    """x ← scale · (x − m) / max(least, √(bias + share · Σ (x − m)²)) in place, for each row of x (N, size) and its mean.
+    """x ← scale · (x − m) / max(least, √(bias + share · Σ (x − m)²)), in place, for rows of x (N, size) with mean m.
 
     Not parallel, so that another thread than the one that trains may run it.
     """
