@@ -6,6 +6,7 @@ the cache from one transform to the next.
 """
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -76,7 +77,7 @@ class Chain:
                 self._window(_Placed(transform, position, before, own)).shape = placed[position + 1]
         crops = [position for position, t in enumerate(transforms) if isinstance(t, Spatial) and t.is_crop]
         self._crop = crops[-1] if crops else None  # the one that evaluation's views are of
-        self._largest = max(int(np.prod(each)) for each in placed)  # numbers of a sample, on its way
+        self._largest = max(prod(each) for each in placed)  # numbers of a sample, on its way
         self._buffers: dict[Any, Array] = {}
 
     def _window(self, spatial: _Placed[Spatial]) -> _Pass:
@@ -108,10 +109,12 @@ class Chain:
             return None if epoch is None or samples is None else Draws.of(epoch, position, samples)
 
         for each in self._passes:
-            windows = Windows(n if each.windows else 0)
-            for spatial, position, shape, _ in each.windows:
-                spatial.place(windows, shape, draws(position), view if position == self._crop else CENTRE)
-            numbers.windows.append(windows.table if each.windows else None)
+            numbers.windows.append(None)
+            if each.windows:
+                windows = Windows(n)
+                numbers.windows[-1] = windows.table
+                for spatial, position, shape, _ in each.windows:
+                    spatial.place(windows, shape, draws(position), view if position == self._crop else CENTRE)
             for change, position, shape, _ in each.changes:
                 random = draws(position)
                 if random is not None and (drawn := change.draw(random, shape)) is not None:
@@ -156,7 +159,7 @@ class Chain:
 
     def _buffer(self, place: Any, shape: Shape, dtype: npt.DTypeLike) -> Array:
         """Memory of the chain's own, which only grows."""
-        size = int(np.prod(shape))
+        size = prod(shape)
         buffer = self._buffers.get((place, dtype))
         if buffer is None or buffer.size < size:
             buffer = self._buffers[place, dtype] = np.empty(size, dtype)

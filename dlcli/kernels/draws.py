@@ -16,7 +16,7 @@ STEP = 2.0**-32  # between neighbours of the numbers that 32 bits give
 
 def _draws(p, first, last, shared, scratch):
     """out (n, count) ← uniform numbers, (word + ½) / 2³², or the normal ones that pairs of them become."""
-    key, epoch, samples, out, count, normal = np.uint64(p[0]), p[1], p[2], p[3], p[4], p[5]
+    key, epoch, samples, out, count, normal = typed_array(p[0], 1, np.uint64)[0], p[1], p[2], p[3], p[4], p[5]
     quads = (count + 3) // 4
     uniform = typed_array(place(scratch), 4 * quads, np.float64)
     for n in range(first, last):
@@ -41,8 +41,7 @@ _DRAWS = Kernel(_draws)
 
 
 def _plan(key: int, epoch: int, samples: Array, out: Array, normal: bool) -> list[Launch]:
-    signed = int(np.uint64(key).view(np.int64))
-    arguments = (signed, epoch, samples, out, out.shape[1], normal)
+    arguments = (np.array([key], np.uint64), epoch, samples, out, out.shape[1], normal)
     return [Launch(_DRAWS, np.float32, len(out), arguments, parallel=False, scratch=32 * -(-out.shape[1] // 4))]
 
 

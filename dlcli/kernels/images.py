@@ -78,8 +78,10 @@ def _resample(x, height, width, channels, window, y, w, columns, shares, blend):
         left, right, share = _between(window[1] + (j + 0.5) * window[3], width)
         place_of_j = w - 1 - j if window[4] > 0 else j
         columns[2 * place_of_j], columns[2 * place_of_j + 1], shares[place_of_j] = left, right, share
-    lowest, highest = min(columns[0], columns[2 * w - 2]), max(columns[1], columns[2 * w - 1])
-    begin, end = lowest * channels, (highest + 1) * channels
+    begin = min(columns[0], columns[2 * w - 2]) * channels
+    end = (max(columns[1], columns[2 * w - 1]) + 1) * channels
+    for j in range(2 * w):
+        columns[j] = columns[j] * channels - begin
     for i in range(y.size // (w * channels)):
         upper, lower, down = _between(window[0] + (i + 0.5) * window[2], height)
         share, line = y.dtype.type(down), width * channels
@@ -88,10 +90,10 @@ def _resample(x, height, width, channels, window, y, w, columns, shares, blend):
             a = y.dtype.type(above[k])
             blend[k] = a + share * (y.dtype.type(below[k]) - a)
         row = y[i * w * channels : (i + 1) * w * channels]
-        for j in range(w):
-            left, right = columns[2 * j] * channels - begin, columns[2 * j + 1] * channels - begin
-            for c in range(channels):
-                row[j * channels + c] = blend[left + c] + shares[j] * (blend[right + c] - blend[left + c])
+        for c in range(channels):
+            for j in range(w):
+                a, b = blend[columns[2 * j] + c], blend[columns[2 * j + 1] + c]
+                row[j * channels + c] = a + shares[j] * (b - a)
 
 
 def _cut_outs(p, first, last, shared, scratch):
