@@ -12,7 +12,7 @@ from dlcli.data.dataset import Samples
 from dlcli.data.draws import Epoch
 from dlcli.data.options import DataOptions
 from dlcli.data.split import validation_rows
-from dlcli.errors import DataError
+from dlcli.errors import DataError, MisfitError
 from dlcli.layers.base import Array, Shape, Task
 
 FIT_BYTES = 8 << 20  # float32 samples that a transform sees at a time when it is fitted
@@ -56,9 +56,12 @@ def prepare(options: DataOptions, statistics: Mapping[str, Array] | None = None)
     Raises
     ------
     DataError: the data, or statistics that don't fit them.
-    MisfitError: the validation set leaves nothing for training, or a transform does not fit its samples.
+    MisfitError: the validation set leaves nothing for training, a transform does not fit its samples, or a regression
+        is to be tested on several crops.
     """
     dataset = options.source.load()
+    if options.test_crops > 1 and dataset.task == "regression":
+        raise MisfitError(("data", "test_crops"), "expected 1 for a regression: there are no probabilities to average")
     sample_shape = shapes(options.transform, dataset.sample_shape)[-1]
     held_out = validation_rows(options, dataset)
     kept = np.setdiff1d(np.arange(len(dataset.train)), held_out) if len(held_out) else None
