@@ -209,7 +209,8 @@ def _summary(
         path = find_checkpoint(session.directory.path)
         checkpoint = load(path)
         checkpoint.take(network.tensors, path)
-        measured = measure(network, experiment.main_loss, data.test, experiment.data.batch_size).metrics()
+        options = experiment.data
+        measured = measure(network, experiment.main_loss, data.test, options.batch_size, options.test_crops).metrics()
         row = {f"test_{name}": value for name, value in measured.items()}
         epoch = len(checkpoint.record["progress"]["history"])
         row = {"stage": "test", "epoch": epoch, "step": checkpoint.record["progress"]["step"]} | row

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from dlcli.data.pipeline import order
+from dlcli.data.pipeline import Epoch, order
 from dlcli.errors import Diverged
 from dlcli.training.objective import LARGEST, bounded
 from dlcli.training.options import Interval
@@ -69,7 +69,8 @@ class Loop:
         self._epoch_began, self._samples_timed = time.monotonic(), 0
         sequence = order(stage.seed, stage.name, epoch, len(stage.train), stage.shuffle)
         done = progress.step - epoch * stage.steps_per_epoch
-        for batch in stage.train.iterate(stage.batch_size, sequence[done * stage.batch_size :]):
+        rest = sequence[done * stage.batch_size :]
+        for batch in stage.train.iterate(stage.batch_size, rest, epoch=Epoch(stage.seed, epoch)):
             self._obey()
             result = stage.objective.step(batch, progress.clock(stage.steps_per_epoch, stage.epochs))
             progress.step += 1

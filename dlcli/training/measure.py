@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlcli.data.pipeline import BatchSource
+from dlcli.data.windows import VIEWS, View
 from dlcli.layers.base import Array
 from dlcli.losses.base import Loss, rows
 from dlcli.network import Network
@@ -41,8 +42,14 @@ class Measured:
         return {"loss": self.loss} | ({} if self.error is None else {"error": self.error})
 
 
-def measure(network: Network, loss: Loss, source: BatchSource, batch_size: int) -> Measured:
-    """Pass a data set through the network in evaluation mode."""
+def measure(network: Network, loss: Loss, source: BatchSource, batch_size: int, crops: int = 1) -> Measured:
+    """Pass a data set through the network in evaluation mode.
+
+    With several ``crops`` of each image (see `dlcli.data.windows.VIEWS`; for classes only), all is that of the mean of
+    their probabilities p; the loss of a sample is then −log p of its class.
+    """
+    if crops > 1:
+        return _measure_crops(network, loss, source, batch_size, crops)
     losses = np.empty(len(source))
     targets, predicted, ranks = (np.empty(len(source), np.int64) for _ in range(3))
     classes, done, counted = False, 0, 0
@@ -62,6 +69,30 @@ def measure(network: Network, loss: Loss, source: BatchSource, batch_size: int) 
     if not classes:
         return Measured(losses, None, None, None)
     return Measured(losses, targets[:counted], predicted[:counted], ranks[:counted])
+
+
+def _measure_crops(network: Network, loss: Loss, source: BatchSource, batch_size: int, crops: int) -> Measured:
+    losses = np.empty(len(source))
+    predicted, ranks = np.empty(len(source), np.int64), np.empty(len(source), np.int64)
+    for start in range(0, len(source), batch_size):
+        part = slice(start, min(start + batch_size, len(source)))
+        targets, p = source.y[part], mean_probabilities(network, loss, source, part, crops)
+        with np.errstate(divide="ignore"):  # a class that none of the crops allows for
+            losses[part] = -np.log(np.take_along_axis(p, targets[:, None], axis=1)[:, 0])
+        ranks[part] = _ranks(p, targets, predicted_classes(p, predicted[part]))
+    return Measured(losses, source.y, predicted, ranks)
+
+
+def mean_probabilities(network: Network, loss: Loss, source: BatchSource, part: slice, crops: int) -> Array:
+    """(n, classes) float64: the classes' probabilities for a few samples, averaged over crops of each."""
+    buffers = source.buffers(part.stop - part.start, network.dtype)
+
+    def probabilities(view: View) -> Array:
+        source.fill(part, *buffers, view=view)
+        return loss.probabilities(network.forward(buffers.x))
+
+    first, *others = VIEWS[crops]
+    return sum(map(probabilities, others), probabilities(first)) / crops
 
 
 def predicted_classes(outputs: Array, out: Array | None = None) -> Array:

@@ -27,6 +27,20 @@ CONVNET = experiment(
         {"type": "dense", "units": 3},
     ],
 )
+AUGMENTED = experiment(
+    data__source={"type": "synthetic", "shape": [9, 8, 3], "classes": 3, "samples": 58, "test_samples": 20},
+    data__transform=[
+        {"type": "pad_and_crop", "padding": 2},
+        {"type": "random_scale_crop", "size": 7, "scale": [7, 12]},
+        {"type": "random_crop", "size": [6, 5]},
+        "mirror",
+        {"type": "subtract_mean", "per": "pixel"},
+        {"type": "pca_jitter", "deviation": 0.5},
+        "gcn",
+        "zca",
+    ],
+    data__test_crops=10,
+)
 WHOLE = experiment(PRETRAINED)  # 2 epochs for either layer, 3 of supervised training: 42 steps
 
 
@@ -122,6 +136,31 @@ def test_every_optimiser_goes_on_as_if_it_had_not_been_stopped(tmp_path, name):
         numba.set_num_threads(before)
     assert outcome(tmp_path / "parts") == whole
     assert any(whole["tensors"][STATES[name]][2])
+
+
+@pytest.fixture(scope="module")
+def augmented(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("augmented") / "run"
+    train(directory, AUGMENTED)
+    return outcome(directory)
+
+
+@pytest.mark.parametrize("step", [1, STEPS, STEPS + 2, 2 * STEPS + 5])
+def test_random_transforms_go_on_where_they_were(tmp_path, augmented, step):
+    train_until(tmp_path / "run", step, AUGMENTED)
+    train(tmp_path / "run", AUGMENTED, resume=True)
+    assert outcome(tmp_path / "run") == augmented
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_random_transforms_know_no_threads(tmp_path, augmented, threads):
+    before = numba.get_num_threads()
+    numba.set_num_threads(threads)
+    try:
+        train(tmp_path / "run", AUGMENTED)
+    finally:
+        numba.set_num_threads(before)
+    assert outcome(tmp_path / "run") == augmented
 
 
 @pytest.mark.parametrize("step", [3, 17])
