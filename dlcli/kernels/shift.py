@@ -44,5 +44,3 @@ def shifted(x: Array, top: int, left: int, y: Array) -> list[Launch]:
     arguments = (x, y, rows, out_rows, columns * channels, out_columns * channels, top,
                  begin * channels, end * channels, (begin - left) * channels)  # fmt: skip
     return [Launch(_SHIFTED, y.dtype, images * out_rows, arguments, parallel=y.size >= SERIAL)]
-
-

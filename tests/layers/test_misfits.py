@@ -13,7 +13,10 @@ TRANSPOSED = {"type": "conv_transpose2d", "filters": 2, "kernel_size": 3}
     ("options", "message"),
     [
         ({**TRANSPOSED, "output_padding": 1}, r"output padding of \[1, 1\] must be less than the stride, \[1, 1\]"),
-        ({**TRANSPOSED, "stride": [3, 2], "output_padding": [1, 2]}, r"\[1, 2\] must be less than the stride, \[3, 2\]"),
+        (
+            {**TRANSPOSED, "stride": [3, 2], "output_padding": [1, 2]},
+            r"\[1, 2\] must be less than the stride, \[3, 2\]",
+        ),
         ({**TRANSPOSED, "stride": 2, "padding": "same", "output_padding": [0, 1]}, "there is no output padding"),
     ],
 )

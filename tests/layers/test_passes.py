@@ -5,7 +5,19 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from dlcli.kernels import activation, dense, global_pool2d, lp_pool2d, philox, pool2d, regulariser, response, shift, stochastic_pool2d
+from dlcli.kernels import (
+    activation,
+    dense,
+    global_pool2d,
+    lp_pool2d,
+    max_pool_few,
+    philox,
+    pool2d,
+    regulariser,
+    response,
+    shift,
+    stochastic_pool2d,
+)
 from tests.layers.case import Case, Draw, Variant, cases, spread
 from tests.layers.harness import Driven, batch, driven
 
@@ -146,7 +158,19 @@ def test_training_is_a_function_of_key_and_step(case: Case, variant: Variant):
 
 @every_variant
 def test_training_has_the_same_bits_on_any_number_of_threads(case: Case, variant: Variant, monkeypatch):
-    modules = (activation, dense, global_pool2d, lp_pool2d, philox, pool2d, regulariser, response, shift, stochastic_pool2d)
+    modules = (
+        activation,
+        dense,
+        global_pool2d,
+        lp_pool2d,
+        max_pool_few,
+        philox,
+        pool2d,
+        regulariser,
+        response,
+        shift,
+        stochastic_pool2d,
+    )
     for kernels in modules:  # they leave small work to one thread
         monkeypatch.setattr(kernels, "SERIAL", 0)
     x = batch(variant, 7, dtype=np.float32)
