@@ -9,7 +9,6 @@ those with so few channels that vectors of channels would be idle.
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 from numba import njit
 
