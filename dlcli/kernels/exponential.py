@@ -2,7 +2,8 @@
 
 Additions, multiplications, divisions and selections only, each rounded on its own: an element's value depends neither
 on the vector width nor on its place in a row. The largest errors, over all finite results that are not subnormal,
-are 1 ulp for exp, 2.5 ulp for the sigmoid, 2 ulp for tanh and log1p, 3 ulp for softplus and 2.5 ulp for its slope.
+are 1 ulp for exp, 2.5 ulp for the sigmoid, 2 ulp for tanh and log1p, 3 ulp for softplus and 2.5 ulp for its slope;
+a power's relative error is some 2⁻²³ times 1 + |its logarithm|.
 In float64 they are the C library's.
 """
 

@@ -1,22 +1,13 @@
 """The common layer test, points 4, 5 and 7 to 13: the forward and backward pass of every registered layer."""
 
+import pkgutil
+
 import numba
 import numpy as np
 import pytest
 import safetensors.numpy
 
-from dlcli.kernels import (
-    activation,
-    dense,
-    global_pool2d,
-    lp_pool2d,
-    philox,
-    pool2d,
-    regulariser,
-    response,
-    shift,
-    stochastic_pool2d,
-)
+import dlcli.kernels
 from tests.layers.case import Case, Draw, Variant, cases, spread
 from tests.layers.harness import Driven, batch, driven
 
@@ -158,20 +149,8 @@ def test_training_is_a_function_of_key_and_step(case: Case, variant: Variant):
 
 @every_variant
 def test_training_has_the_same_bits_on_any_number_of_threads(case: Case, variant: Variant, monkeypatch):
-    modules = (
-        activation,
-        dense,
-        global_pool2d,
-        lp_pool2d,
-        philox,
-        pool2d,
-        regulariser,
-        response,
-        shift,
-        stochastic_pool2d,
-    )
-    for kernels in modules:  # they leave small work to one thread
-        monkeypatch.setattr(kernels, "SERIAL", 0)
+    for module in pkgutil.iter_modules(dlcli.kernels.__path__, "dlcli.kernels."):
+        monkeypatch.setattr(f"{module.name}.SERIAL", 0, raising=False)  # else they leave small work to one thread
     x = batch(variant, 7, dtype=np.float32)
     results = []
     before = numba.get_num_threads()
