@@ -231,8 +231,8 @@ def _hinge(p, first, last, shared, scratch):
         x = array(places[0] + n * units * itemsize, units, scratch)
         d = wanted(p, n, own + STRANDS * 16 + units * 8, scratch)
         for j in range(units):
-            excess = 1.0 - (2.0 * np.float64(d[j]) - 1.0) * np.float64(x[j])
-            excess = 0.0 if excess <= 0.0 else excess  # NaN stays
+            short = 1.0 - (2.0 * np.float64(d[j]) - 1.0) * np.float64(x[j])
+            excess = 0.0 if short <= 0.0 else short  # NaN stays
             terms[j] = excess * excess if squared else excess
         typed_array(places[2], samples, np.float64)[n] = weight * sum_in_strands(terms, strands)
         if p[5]:
@@ -240,8 +240,8 @@ def _hinge(p, first, last, shared, scratch):
             share = weight / samples
             for j in range(units):
                 side = 2.0 * np.float64(d[j]) - 1.0
-                excess = 1.0 - side * np.float64(x[j])
-                excess = 0.0 if excess <= 0.0 else excess
+                short = 1.0 - side * np.float64(x[j])
+                excess = 0.0 if short <= 0.0 else short
                 slope = 2.0 * excess if squared else (1.0 if excess > 0.0 else excess)
                 gradient[j] = -share * side * slope
 
