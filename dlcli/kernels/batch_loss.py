@@ -168,7 +168,7 @@ class _Batch:
         self._dtype = x.dtype
         self._losses = np.empty(samples)
         self._classes = np.empty(samples if classes else 0, np.int64)
-        self._by_class = None if counting == ALL_ALIKE else _weights(counting, units)
+        self._by_class = None if counting is ALL_ALIKE else _weights(counting, units)
         self._weights = np.empty(0 if self._by_class is None else samples)
         self._places = np.zeros(5, np.int64)
         for place, held in ((1, self._classes), (2, self._losses), (4, self._weights)):
@@ -218,7 +218,7 @@ def _check(x: Array, targets: Array, gradient: Array, counting: Counting) -> Non
     if targets.shape != (x.shape if targets.ndim > 1 else x.shape[:1]):
         raise ValueError(f"found targets of shape {targets.shape} for outputs of shape {x.shape}")
     classes = max(x.shape[1], 2)
-    if counting is not ALL_ALIKE and counting != ALL_ALIKE:
+    if counting is not ALL_ALIKE:
         if targets.ndim > 1:
             raise ValueError("found numbers as targets, expected classes: they alone have weights or are ignored")
         if len(counting.weights or ()) > classes + 1 or (counting.ignored or 0) > classes:

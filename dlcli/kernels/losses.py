@@ -95,12 +95,12 @@ def _softmax_cross_entropy(p, first, last, shared, scratch):
             for block in range(whole):
                 for lane in range(STRANDS):
                     j = block * STRANDS + lane
-                    share_of_j = keep * d[j] + spread
+                    share_of_j = keep * np.float64(d[j]) + spread
                     strands[lane] += share_of_j * (normaliser - x[j])
                     masses[lane] += share_of_j
             for lane in range(units - whole * STRANDS):
                 j = whole * STRANDS + lane
-                share_of_j = keep * d[j] + spread
+                share_of_j = keep * np.float64(d[j]) + spread
                 strands[lane] += share_of_j * (normaliser - x[j])
                 masses[lane] += share_of_j
             loss, mass = sum_of(strands, units), sum_of(masses, units)
@@ -117,7 +117,7 @@ def _softmax_cross_entropy(p, first, last, shared, scratch):
                     gradient[0] = factor * powers[0] - share * label
             else:
                 for j in range(units):
-                    gradient[j] = factor * powers[j] - share * (keep * d[j] + spread)
+                    gradient[j] = factor * powers[j] - share * (keep * np.float64(d[j]) + spread)
 
 
 def _sigmoid_cross_entropy(p, first, last, shared, scratch):
@@ -231,17 +231,17 @@ def _hinge(p, first, last, shared, scratch):
         x = array(places[0] + n * units * itemsize, units, scratch)
         d = wanted(p, n, own + STRANDS * 16 + units * 8, scratch)
         for j in range(units):
-            excess = 1.0 - (2.0 * d[j] - 1.0) * x[j]
-            excess = 0.0 if excess <= 0.0 else excess  # NaN stays
+            short = 1.0 - (2.0 * np.float64(d[j]) - 1.0) * np.float64(x[j])
+            excess = 0.0 if short <= 0.0 else short  # NaN stays
             terms[j] = excess * excess if squared else excess
         typed_array(places[2], samples, np.float64)[n] = weight * sum_in_strands(terms, strands)
         if p[5]:
             gradient = array(places[3] + n * units * itemsize, units, scratch)
             share = weight / samples
             for j in range(units):
-                side = 2.0 * d[j] - 1.0
-                excess = 1.0 - side * x[j]
-                excess = 0.0 if excess <= 0.0 else excess
+                side = 2.0 * np.float64(d[j]) - 1.0
+                short = 1.0 - side * np.float64(x[j])
+                excess = 0.0 if short <= 0.0 else short
                 slope = 2.0 * excess if squared else (1.0 if excess > 0.0 else excess)
                 gradient[j] = -share * side * slope
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field, field_validator
 
-from dlcli.kernels.batch_loss import Counting
+from dlcli.kernels.batch_loss import ALL_ALIKE, Counting
 from dlcli.layers.base import Array, Shape, Task
 from dlcli.losses.base import Loss
 from dlcli.options import Listed, NonNegative
@@ -34,6 +34,8 @@ class CountingLoss(Loss):
     @property
     def counting(self) -> Counting:
         """What the kernels need to know of it."""
+        if self.class_weights is None and self.ignored_label is None:
+            return ALL_ALIKE
         return Counting(self.class_weights, self.ignored_label)
 
     def counted(self, targets: Array) -> Array | None:
@@ -42,7 +44,7 @@ class CountingLoss(Loss):
     def check(self, output_shape: Shape, task: Task, targets: int) -> None:
         if task == "classification":
             self._check_classes(targets)
-        elif self.counting != Counting():
+        elif self.counting is not ALL_ALIKE:
             option = "class_weights" if self.class_weights is not None else "ignored_label"
             raise ValueError(f"found numbers as targets, expected classes: {option} is for these alone")
         super().check(output_shape, task, targets)
