@@ -22,7 +22,8 @@ from numba import get_num_threads, njit
 from dlcli.kernels import activation as activations
 from dlcli.kernels import tile as tiles
 from dlcli.kernels.activation import LINEAR, activate
-from dlcli.kernels.constants import ones, zeros
+from dlcli.kernels.bias import backward as gradient_and_sums
+from dlcli.kernels.constants import zeros
 from dlcli.kernels.launch import Kernel, Launch, Planned, array, matrix, place
 from dlcli.kernels.panel import pack, pack_strips, pack_transposed
 from dlcli.kernels.sink import ADD, STORE, UPDATE, update_rows
@@ -202,10 +203,5 @@ def weight_gradient(x: Array, dy: Array, kind: int, target: Array, velocity: Arr
 
 @Planned
 def column_sums(d: Array, kind: int, target: Array, velocity: Array, constants: Array) -> list[Launch]:
-    """A bias's gradient: the sum of d (rows, columns) over its rows, in order, sent to a sink of (columns,).
-
-    It is the product of a row of ones with d.
-    """
-    row = ones(d.dtype, len(d)).reshape(1, -1)
-    flat = target.reshape(1, -1), velocity.reshape(1, -1)
-    return _product(row, False, d, False, zeros(d.dtype, d.shape[1]), LINEAR, kind, *flat, constants)
+    """A bias's gradient: the sum of d (rows, columns) over its rows, sent to a sink of (columns,)."""
+    return gradient_and_sums.plan(LINEAR, d, d, kind, target, velocity, constants)

@@ -11,7 +11,6 @@ from dlcli.kernels import activation as activations
 from dlcli.kernels import connections as tables
 from dlcli.kernels import conv2d as kernels
 from dlcli.kernels import position_bias
-from dlcli.kernels.dense import column_sums
 from dlcli.kernels.launch import Launch
 from dlcli.kernels.sink import STORE
 from dlcli.layers.base import Array, Arrays, BufferSpec, ParameterSpec, Shape, ShapeError, Sink, one_input
@@ -123,7 +122,7 @@ class Conv2d(Weighted):
         arrays.run("forward", lambda: self._plan_forward(arrays))
 
     def backward(self, arrays: Arrays) -> None:
-        d = self.pre_activation_gradient(arrays)
+        d = self.slopes_and_bias_gradient(arrays)
         arrays.run("backward", lambda: self._plan_backward(arrays, d))
 
     def _plan_forward(self, arrays: Arrays) -> list[Launch]:
@@ -151,9 +150,6 @@ class Conv2d(Weighted):
             plan += kernels.input_gradient.plan(images, weights, geometry, dx)
         if (sink := arrays.sinks["weights"]) is not None:
             plan += self._plan_weight_gradient(arrays, images, sink)
-        if self.bias and (sink := arrays.sinks["bias"]) is not None:
-            rows = d.reshape(len(images), -1) if self.unshared_bias else d
-            plan += column_sums.plan(rows, *sink)
         return plan
 
     def _plan_weight_gradient(self, arrays: Arrays, images: Array, sink: Sink) -> list[Launch]:

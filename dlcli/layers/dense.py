@@ -47,7 +47,7 @@ class Dense(Weighted):
         arrays.run("forward", lambda: self._plan_forward(arrays))
 
     def backward(self, arrays: Arrays) -> None:
-        d = self.pre_activation_gradient(arrays)
+        d = self.slopes_and_bias_gradient(arrays)
         arrays.run("backward", lambda: self._plan_backward(arrays, d))
 
     def _plan_forward(self, arrays: Arrays) -> list[Launch]:
@@ -64,6 +64,4 @@ class Dense(Weighted):
             plan += kernels.input_gradient.plan(d, arrays.parameters["weights"], dx.reshape(x.shape))
         if (sink := arrays.sinks["weights"]) is not None:
             plan += kernels.weight_gradient.plan(x, d, *sink)
-        if self.bias and (sink := arrays.sinks["bias"]) is not None:
-            plan += kernels.column_sums.plan(d, *sink)
         return plan

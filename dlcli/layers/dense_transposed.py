@@ -23,6 +23,7 @@ from dlcli.layers.base import (
     Shape,
     one_input,
 )
+from dlcli.layers.weighted import slopes_and_bias_gradient
 from dlcli.options import Also, Count
 
 
@@ -64,8 +65,7 @@ class DenseTransposed(Layer):
         arrays.run("forward", lambda: self._plan_forward(arrays))
 
     def backward(self, arrays: Arrays) -> None:
-        d = arrays.d_output
-        activations.backward(activations.CODES[self.activation], arrays.output, d, d)
+        d = slopes_and_bias_gradient(arrays, self.activation)
         arrays.run("backward", lambda: self._plan_backward(arrays, d))
 
     def _plan_forward(self, arrays: Arrays) -> list[Launch]:
@@ -83,6 +83,4 @@ class DenseTransposed(Layer):
             plan += kernels.forward.plan(d, weights, no_bias, activations.LINEAR, dh.reshape(h.shape))
         if (sink := arrays.sinks["weights"]) is not None:
             plan += kernels.weight_gradient.plan(d, h, *sink)
-        if (sink := arrays.sinks["bias"]) is not None:
-            plan += kernels.column_sums.plan(d, *sink)
         return plan

@@ -5,7 +5,9 @@ from dlcli.initialisers.constant import Constant
 from dlcli.initialisers.glorot import Glorot
 from dlcli.initialisers.he import He
 from dlcli.initialisers.lecun import LeCun
-from dlcli.kernels import activation as kernels
+from dlcli.kernels import activation as activations
+from dlcli.kernels import bias as kernels
+from dlcli.kernels.launch import Launch
 from dlcli.layers.base import Activation, Array, Arrays, Layer, MultiplierOptions, ParameterSpec, Shape
 from dlcli.options import Also, Annotated
 
@@ -49,7 +51,28 @@ class Weighted(Layer):
 
     def pre_activation_gradient(self, arrays: Arrays) -> Array:
         """``d_output`` as (rows, outputs), turned in place into the gradient before the activation function."""
-        d = arrays.d_output.reshape(-1, arrays.d_output.shape[-1])
-        if self.activation != "linear":
-            kernels.backward(kernels.CODES[self.activation], arrays.output.reshape(d.shape), d, d)
-        return d
+        arrays.run("slopes", lambda: _plan_slopes(arrays, self.activation))
+        return arrays.d_output.reshape(-1, arrays.d_output.shape[-1])
+
+    def slopes_and_bias_gradient(self, arrays: Arrays) -> Array:
+        """The same, with the bias's gradient on its way to its sink."""
+        return slopes_and_bias_gradient(arrays, self.activation)
+
+
+def slopes_and_bias_gradient(arrays: Arrays, activation: Activation) -> Array:
+    """See `Weighted.slopes_and_bias_gradient`; in one pass over ``d_output``, where the bias has a sink."""
+    arrays.run("slopes and bias", lambda: _plan_slopes_and_bias(arrays, activation))
+    return arrays.d_output.reshape(-1, arrays.d_output.shape[-1])
+
+
+def _plan_slopes(arrays: Arrays, activation: Activation) -> list[Launch]:
+    return activations.backward.plan(activations.CODES[activation], arrays.output, arrays.d_output, arrays.d_output)
+
+
+def _plan_slopes_and_bias(arrays: Arrays, activation: Activation) -> list[Launch]:
+    sink = arrays.sinks.get("bias")
+    if sink is None:
+        return _plan_slopes(arrays, activation)
+    rows = (-1, arrays.parameters["bias"].size)
+    y, d = arrays.output.reshape(rows), arrays.d_output.reshape(rows)
+    return kernels.backward.plan(activations.CODES[activation], y, d, *sink)

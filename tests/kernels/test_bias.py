@@ -1,0 +1,48 @@
+"""Slopes and column sums in one pass, against the two by themselves."""
+
+import numba
+import numpy as np
+import pytest
+
+from dlcli.kernels import activation, bias
+from dlcli.kernels.activation import CODES, LINEAR
+from dlcli.kernels.sink import STORE
+from tests.kernels.naive import agree
+from tests.kernels.test_products import check_sinks, random
+
+NO_CONSTANTS = np.zeros(3, np.float32)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 37), (64, 10), (999, 20), (40, 3000), (2, 40_000)])
+def test_column_sums_of_every_shape(shape, dtype):
+    d, w, v = random(1, dtype, shape, shape[1], shape[1])
+    before = d.copy()
+    check_sinks(lambda *sink: bias.backward(LINEAR, d, d, *sink), d.astype(np.float64).sum(0), w, v)
+    assert d.tobytes() == before.tobytes()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("function", CODES)
+def test_slopes_are_those_of_the_activation(function, dtype):
+    y, d = (np.abs(array) for array in random(2, dtype, (300, 130), (300, 130)))
+    slopes, sums = np.empty_like(d), np.empty(130, dtype)
+    activation.backward(CODES[function], y, d, slopes)
+    bias.backward(CODES[function], y, d, STORE, sums, sums, NO_CONSTANTS.astype(dtype))
+    assert d.tobytes() == slopes.tobytes()
+    agree(sums, slopes.astype(np.float64).sum(0))
+
+
+def test_the_same_bits_on_any_number_of_threads():
+    results = []
+    before = numba.get_num_threads()
+    try:
+        for threads in (1, 2, 3):
+            numba.set_num_threads(threads)
+            y, d = random(3, np.float32, (5000, 50), (5000, 50))
+            sums = np.empty(50, np.float32)
+            bias.backward(CODES["tanh"], y, d, STORE, sums, sums, NO_CONSTANTS)
+            results.append(d.tobytes() + sums.tobytes())
+    finally:
+        numba.set_num_threads(before)
+    assert len(set(results)) == 1
