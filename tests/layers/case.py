@@ -76,7 +76,8 @@ class Case:
     type: the layer's YAML type.
     variants: option sets and input shapes; everything is tested for each of them.
     naive: (x, parameters, options, draw) → the output in float64, by loops that use nothing of dlcli; ``draw`` is
-        None in evaluation, else that of a training pass. Of a layer of several inputs it takes their shapes, too.
+        None in evaluation, else that of a training pass. Of a layer of several inputs it takes their shapes, too,
+        and of one with state that, by name.
     broken: for every option of the layer's own, values that must be refused.
     changes: for every option, a value that must move the output (or the penalty) of the first variant.
     dead: options that don't move the output, with the reason; one that does makes the test fail.

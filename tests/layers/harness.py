@@ -27,7 +27,7 @@ class Driven:
     """A layer with its parameters.
 
     What the layer has to write is NaN before, so that what it leaves out shows; what it saves from the forward to
-    the backward pass is zero at first, as the network promises.
+    the backward pass is zero at first, as the network promises. Its state is that of a layer in use, not the initial.
     """
 
     def __init__(self, layer: Layer, shapes: Sequence[Shape], dtype: Any = np.float64, seed: int = 0) -> None:
@@ -36,7 +36,10 @@ class Driven:
             name: spread(spec.shape, seed + 100 + place, -0.7, 0.8).astype(dtype)
             for place, (name, spec) in enumerate(layer.parameters(shapes).items())
         }
-        self.state = {name: np.full(spec.shape, spec.initial, self.dtype) for name, spec in layer.state(shapes).items()}
+        self.state = {
+            name: spread(spec.shape, seed + 200 + place, 0.3, 0.9).astype(dtype)
+            for place, (name, spec) in enumerate(layer.state(shapes).items())
+        }
         self._arrays: Arrays | None = None
 
     def forward(self, x: Array, *, training: bool = False, key: int = 1, step: int = 0) -> Array:
@@ -49,6 +52,11 @@ class Driven:
         self._arrays = Arrays(inputs, output, self.parameters, saved, key, self.state)
         self.layer.forward(self._arrays, training, step)
         return output
+
+    def more(self) -> list[Any]:
+        """What else the naive layer takes: the shapes of several inputs, the state."""
+        state = {name: array.astype(np.float64) for name, array in self.state.items()}
+        return [*([self.shapes] if len(self.shapes) > 1 else []), *([state] if state else [])]
 
     def penalty(self) -> float:
         """Of the batch just passed forward."""

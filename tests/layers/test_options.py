@@ -77,9 +77,9 @@ def test_unknown_options_are_refused(case: Case):
 def test_output_shape_is_the_real_one(case: Case, variant: Variant):
     layer = layer_of(variant.options)
     shape = layer.output_shape(variant.shapes)
-    parameters, several = driven(variant).parameters, [variant.shapes] if variant.several else []
+    own = driven(variant)
     for samples in (1, 3):
-        real = case.naive(batch(variant, samples), parameters, layer.model_dump(), None, *several)
+        real = case.naive(batch(variant, samples), own.parameters, layer.model_dump(), None, *own.more())
         assert real.shape == (samples, *shape)
 
 

@@ -23,8 +23,7 @@ KEY = 0x0123456789ABCDEF
 
 def expected(case: Case, layer: Driven, x: np.ndarray, draw: Draw | None = None) -> np.ndarray:
     exact = {name: array.astype(np.float64) for name, array in layer.parameters.items()}
-    shapes = [layer.shapes] if len(layer.shapes) > 1 else []
-    return case.naive(x.astype(np.float64), exact, layer.layer.model_dump(), draw, *shapes)
+    return case.naive(x.astype(np.float64), exact, layer.layer.model_dump(), draw, *layer.more())
 
 
 def largest(array: np.ndarray) -> float:
@@ -138,6 +137,7 @@ def test_evaluation_draws_nothing(case: Case, variant: Variant):
 
 @every_variant
 def test_training_is_a_function_of_key_and_step(case: Case, variant: Variant):
+    """And not of the state, which each pass changes."""
     layer = driven(variant)
     x = batch(variant, 3)
     first = layer.forward(x, training=True, key=KEY, step=4)
@@ -218,5 +218,7 @@ def test_saved_and_loaded_parameters_give_the_same_bits(case: Case, variant: Var
     x = batch(variant, 3, dtype=np.float32)
     before = layer.forward(x)
     other = driven(variant, np.float32, seed=50)
-    other.parameters = safetensors.numpy.load(safetensors.numpy.save(layer.parameters))
+    tensors = safetensors.numpy.load(safetensors.numpy.save(layer.parameters | layer.state))
+    other.parameters = {name: tensors[name] for name in layer.parameters}
+    other.state = {name: tensors[name] for name in layer.state}
     assert same_bits(before, other.forward(x))
