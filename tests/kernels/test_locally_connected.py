@@ -54,8 +54,8 @@ def test_products(data):
     [
         ((3, 16, 16, 1), (5, 5), 12, (2, 2, 2, 2)),  # LeCun's nets of 1989
         ((4, 8, 8, 12), (5, 5), 4, (1, 1, 0, 0)),
-        ((2, 5, 4, 230), (3, 2), 7, (1, 1, 1, 1)),  # the forward sums in chunks of kernel rows
-        ((2, 7, 7, 3), (3, 3), 600, (1, 1, 0, 0)),  # the input gradient's too
+        ((30, 5, 4, 230), (3, 2), 7, (1, 1, 1, 1)),  # the forward sums in chunks of kernel rows, images in strips
+        ((30, 5, 5, 3), (3, 3), 600, (1, 1, 0, 0)),  # the input gradient's too
         ((150, 3, 3, 5), (2, 2), 33, (1, 1, 0, 0)),  # several strips of images
         ((2, 9, 9, 2), (2, 2), 3, (4, 3, 0, 0)),  # pixels that no position reads
         ((1, 1, 1, 1), (1, 1), 1, (1, 1, 0, 0)),
