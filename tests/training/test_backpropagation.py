@@ -7,6 +7,7 @@ import pytest
 
 from dlcli.data.batches import Batch
 from dlcli.graph import Graph
+from dlcli.layers.batch_norm import BatchNorm
 from dlcli.layers.dense import Dense
 from dlcli.layers.dropout import Dropout
 from dlcli.losses.softmax_cross_entropy import SoftmaxCrossEntropy
@@ -147,3 +148,67 @@ def test_what_is_random_is_a_function_of_the_step():
 )
 def test_bounded(values, expected):
     assert bounded(np.array(values, np.float32)) is expected
+
+
+# Several heads, frozen parameters
+
+
+def branched() -> tuple[Network, list[SoftmaxCrossEntropy]]:
+    layers = [
+        Dense(name="below", units=4, activation="tanh"),
+        Dense(name="output", units=2),
+        Dense(name="auxiliary", units=2, inputs=("below",)),
+    ]
+    losses = [SoftmaxCrossEntropy(input="output"), SoftmaxCrossEntropy(input="auxiliary", weight=0.3)]
+    network = Network(Graph.build(layers, (3,), ["output", "auxiliary"]), seed=1)
+    network.initialise()
+    return network, losses
+
+
+def test_the_loss_is_the_weighted_sum_of_its_heads():
+    network, (main, auxiliary) = branched()
+    objective = Backpropagation(network, main, Sgd(learning_rate=0.1), auxiliary=[auxiliary])
+    result = objective.step(BATCH, START)
+    assert set(result.parts) == {"output", "auxiliary"}
+    assert result.loss == pytest.approx(result.parts["output"] + 0.3 * result.parts["auxiliary"], rel=1e-12)
+
+
+def test_evaluation_leaves_out_what_the_main_head_does_not_need():
+    network, (main, auxiliary) = branched()
+    objective = Backpropagation(network, main, Sgd(learning_rate=0.1), auxiliary=[auxiliary])
+    objective.step(BATCH, START)
+    before = network.outputs(len(BATCH.x))["auxiliary"].copy()
+    network.forward(BATCH.x[::-1].copy())
+    assert np.array_equal(network.outputs(len(BATCH.x))["auxiliary"], before)
+
+
+def test_what_is_frozen_stays_as_it_is():
+    network, (main, auxiliary) = branched()
+    frozen = {"below/weights", "output/bias"}
+    before = {name: array.copy() for name, array in network.parameters.items()}
+    objective = Backpropagation(network, main, Sgd(learning_rate=0.1), auxiliary=[auxiliary], frozen=frozen)
+    for step in range(3):
+        objective.step(BATCH, Clock(step, 3, 1))
+    for name, array in network.parameters.items():
+        assert np.array_equal(array, before[name]) == (name in frozen), name
+    assert "momentum/below/weights" not in objective.tensors()
+
+
+def test_a_frozen_layers_state_stays_and_a_diagnosis_changes_none():
+    layers = [
+        Dense(name="below", units=4, inputs=("input",)),
+        BatchNorm(name="still"),
+        BatchNorm(name="moving"),
+        Dense(name="output", units=2),
+    ]
+    network = Network(Graph.build(layers, (3,)), seed=1)
+    network.initialise()
+    frozen = {"below/weights", "below/bias", "still/weights", "still/bias"}
+    objective = Backpropagation(network, SoftmaxCrossEntropy(), Sgd(learning_rate=0.1), frozen=frozen)
+    before = {name: array.copy() for name, array in network.state.items()}
+    objective.step(BATCH, START)
+    changed = {name for name, array in network.state.items() if not np.array_equal(array, before[name])}
+    assert changed == {"moving/running_mean", "moving/running_variance"}
+    after = {name: array.copy() for name, array in network.state.items()}
+    objective.diagnose(BATCH)
+    assert all(np.array_equal(array, after[name]) for name, array in network.state.items())

@@ -13,7 +13,7 @@ from dlcli.data.pipeline import prepare
 from dlcli.training.checkpoint import load
 from dlcli.training.run_directory import find_checkpoint, read_rows
 from tests.kernels.test_machines import AVX2
-from tests.runs import PRETRAINED, STEPS, Recorder, bits, experiment, last, outcome, train, train_until
+from tests.runs import PRETRAINED, STEPS, SUPERVISED, Recorder, bits, experiment, last, outcome, train, train_until
 
 TEN_EPOCHS = experiment(training__epochs=10)
 CONVNET = experiment(
@@ -41,6 +41,24 @@ AUGMENTED = experiment(
     ],
     data__test_crops=10,
 )
+EVERYTHING = experiment(
+    {key: value for key, value in SUPERVISED.items() if key not in ("loss", "sgd")},
+    data__source={"type": "synthetic", "shape": [12, 11, 3], "classes": 3, "samples": 58, "test_samples": 20},
+    data__transform=[{"type": "random_crop", "size": 10}, "mirror"],
+    network=[
+        {"type": "conv2d", "filters": 6, "kernel_size": 3, "padding": "same", "bias": False},
+        {"type": "batch_norm", "activation": "relu"},
+        {"type": "residual", "layers": [{"type": "conv2d", "filters": 6, "kernel_size": 3, "padding": "same"}, "batch_norm"]},
+        {"type": "activation", "function": "relu"},
+        {"type": "stochastic_pool2d", "size": 2},
+        {"type": "dropout", "rate": 0.25},
+        {"type": "dense", "units": 3, "name": "output"},
+        {"type": "dense", "units": 3, "name": "auxiliary", "inputs": ["dropout_1"]},
+    ],
+    losses=[{"type": "softmax_cross_entropy", "input": "output"},
+            {"type": "softmax_cross_entropy", "input": "auxiliary", "weight": 0.3}],
+    optimiser={"type": "adam", "learning_rate": 0.01},
+)  # fmt: skip
 WHOLE = experiment(PRETRAINED)  # 2 epochs for either layer, 3 of supervised training: 42 steps
 
 
@@ -136,6 +154,27 @@ def test_every_optimiser_goes_on_as_if_it_had_not_been_stopped(tmp_path, name):
         numba.set_num_threads(before)
     assert outcome(tmp_path / "parts") == whole
     assert any(whole["tensors"][STATES[name]][2])
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("everything") / "run"
+    train(directory, EVERYTHING)
+    return outcome(directory)
+
+
+@pytest.mark.parametrize(("step", "threads"), [(1, 2), (STEPS + 2, 1), (2 * STEPS + 5, 2)])
+def test_a_graph_with_state_and_all_that_is_random_goes_on_where_it_was(tmp_path, everything, step, threads):
+    assert everything["tensors"].keys() >= {"batch_norm_1/running_mean", "adam/second/output/bias"}
+    assert everything["rows"][0].keys() >= {"train_loss/output", "train_loss/auxiliary"}
+    train_until(tmp_path / "run", step, EVERYTHING)
+    before = numba.get_num_threads()
+    numba.set_num_threads(threads)
+    try:
+        train(tmp_path / "run", EVERYTHING, resume=True)
+    finally:
+        numba.set_num_threads(before)
+    assert outcome(tmp_path / "run") == everything
 
 
 @pytest.fixture(scope="module")
