@@ -48,7 +48,10 @@ EVERYTHING = experiment(
     network=[
         {"type": "conv2d", "filters": 6, "kernel_size": 3, "padding": "same", "bias": False},
         {"type": "batch_norm", "activation": "relu"},
-        {"type": "residual", "layers": [{"type": "conv2d", "filters": 6, "kernel_size": 3, "padding": "same"}, "batch_norm"]},
+        {
+            "type": "residual",
+            "layers": [{"type": "conv2d", "filters": 6, "kernel_size": 3, "padding": "same"}, "batch_norm"],
+        },
         {"type": "activation", "function": "relu"},
         {"type": "stochastic_pool2d", "size": 2},
         {"type": "dropout", "rate": 0.25},
