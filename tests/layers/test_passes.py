@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from dlcli.kernels import activation, channels, dense, philox, pool2d, regulariser, response
+from dlcli.kernels import activation, channels, dense, philox, pool2d, rectifiers, regulariser, response
 from tests.layers.case import Case, Draw, Variant, cases, spread
 from tests.layers.harness import Driven, batch, driven
 
@@ -17,7 +17,7 @@ VARIANTS = [
 every_variant = pytest.mark.parametrize(("case", "variant"), VARIANTS)
 both_types = pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-10), (np.float32, 1e-5)])
 KEY = 0x0123456789ABCDEF
-SERIAL = (activation, channels, dense, philox, pool2d, regulariser, response)  # their limits of that name
+SERIAL = (activation, channels, dense, philox, pool2d, rectifiers, regulariser, response)  # their limits of that name
 
 
 def expected(case: Case, layer: Driven, x: np.ndarray, draw: Draw | None = None) -> np.ndarray:
