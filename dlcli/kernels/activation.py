@@ -14,7 +14,7 @@ from numba.np.numpy_support import carray
 
 from dlcli.kernels import vectors
 from dlcli.kernels.exponential import exp, log1p, sigmoid, softplus_slope, tanh
-from dlcli.kernels.launch import Kernel, Launch, Planned, address_of, array
+from dlcli.kernels.launch import Kernel, Launch, Planned, address_of, array, place
 
 Array = np.ndarray[Any, Any]
 
@@ -159,10 +159,21 @@ def forward(function: int, x: Array, y: Array) -> list[Launch]:
 
 
 def _backward(p, first, last, shared, scratch):
-    begin, size = first * PIECE, min(last * PIECE, p[4]) - first * PIECE
     itemsize = array(p[1], 1, scratch).itemsize
-    y, dy = array(p[1] + begin * itemsize, size, scratch), array(p[2] + begin * itemsize, size, scratch)
-    slope_row(p[0], y, dy, array(p[3] + begin * itemsize, size, scratch))
+    for task in range(first, last):
+        home, size = task * PIECE * itemsize, min(PIECE, p[4] - task * PIECE)
+        y, dy, dx = (
+            array(p[1] + home, size, scratch),
+            array(p[2] + home, size, scratch),
+            array(p[3] + home, size, scratch),
+        )
+        if p[2] != p[3]:
+            slope_row(p[0], y, dy, dx)
+        else:  # by way of scratch: LLVM's vector loops are for arrays apart, its others take a branch for each number
+            result = array(place(scratch), size, scratch)
+            slope_row(p[0], y, dy, result)
+            for i in range(size):
+                dx[i] = result[i]
 
 
 _BACKWARD = Kernel(_backward)
@@ -175,4 +186,5 @@ def backward(function: int, y: Array, dy: Array, dx: Array) -> list[Launch]:
     if function == LINEAR and address_of(dx) == address_of(dy):
         return []
     arguments = (function, y, dy, dx, y.size)
-    return [Launch(_BACKWARD, y.dtype, -(-y.size // PIECE), arguments, parallel=y.size >= SERIAL)]
+    scratch = PIECE * y.itemsize
+    return [Launch(_BACKWARD, y.dtype, -(-y.size // PIECE), arguments, parallel=y.size >= SERIAL, scratch=scratch)]
