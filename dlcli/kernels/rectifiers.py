@@ -54,27 +54,46 @@ def _elu_slope(p, first, last, shared, scratch):
 
 
 def _largest(p, first, last, shared, scratch):
-    size, pieces = p[3], p[4]
-    begin, end = first * PIECE, min(last * PIECE, size)
-    x, y, winners = array(p[0], size * pieces, scratch), array(p[1], size, scratch), typed_array(p[2], size, np.uint8)
-    for i in range(begin, end):
-        best, winner = x[i * pieces], 0
+    """Piece by piece through scratch, so that values are chosen by vectors: nobody could predict the branches."""
+    size, pieces, own, row = p[3], p[4], place(scratch), p[5]
+    winners = typed_array(p[2], size, np.uint8)
+    for task in range(first, last):
+        begin, count = task * PIECE, min(PIECE, size - task * PIECE)
+        x, best = array(p[0], size * pieces, scratch), array(own, count, scratch)
+        winner, cells = array(own + row, count, scratch), array(own + 2 * row, count, scratch)
+        y = array(p[1], size, scratch)
+        for i in range(count):
+            best[i], winner[i] = x[(begin + i) * pieces], 0
         for piece in range(1, pieces):
-            value = x[i * pieces + piece]
-            better = value > best or value != value
-            best, winner = (value if better else best), (piece if better else winner)
-        y[i], winners[i] = best, winner
+            for i in range(count):
+                cells[i] = x[(begin + i) * pieces + piece]
+            here = best.dtype.type(piece)
+            for i in range(count):
+                value, before, other = cells[i], best[i], winner[i]
+                better = (value > before) | (value != value)
+                best[i] = value if better else before
+                winner[i] = here if better else other
+        for i in range(count):
+            y[begin + i], winners[begin + i] = best[i], np.uint8(np.int32(winner[i]))
 
 
 def _to_winners(p, first, last, shared, scratch):
-    size, pieces = p[3], p[4]
-    begin, end = first * PIECE, min(last * PIECE, size)
-    dy, winners = array(p[0], size, scratch), typed_array(p[1], size, np.uint8)
-    dx = array(p[2], size * pieces, scratch)
-    zero = dy.dtype.type(0)
-    for i in range(begin, end):
+    size, pieces, own, row = p[3], p[4], place(scratch), p[5]
+    winners = typed_array(p[1], size, np.uint8)
+    for task in range(first, last):
+        begin, count = task * PIECE, min(PIECE, size - task * PIECE)
+        dy, dx = array(p[0], size, scratch), array(p[2], size * pieces, scratch)
+        winner, cells = array(own, count, scratch), array(own + row, count, scratch)
+        zero = dy.dtype.type(0)
+        for i in range(count):
+            winner[i] = np.int32(winners[begin + i])
         for piece in range(pieces):
-            dx[i * pieces + piece] = dy[i] if winners[i] == piece else zero
+            here = dy.dtype.type(piece)
+            for i in range(count):
+                value = dy[begin + i]
+                cells[i] = value if winner[i] == here else zero
+            for i in range(count):
+                dx[(begin + i) * pieces + piece] = cells[i]
 
 
 _LEAKY, _ELU, _ELU_SLOPE = Kernel(_leaky), Kernel(_elu), Kernel(_elu_slope)
@@ -112,12 +131,14 @@ def largest(x: Array, pieces: int, y: Array, winners: Array) -> list[Launch]:
 
     The first of equals wins; NaN wins over all.
     """
-    arguments = (x, y, winners, y.size, pieces)
-    return [Launch(_LARGEST, x.dtype, -(-y.size // PIECE), arguments, parallel=x.size >= SERIAL)]
+    row = PIECE * x.itemsize
+    arguments = (x, y, winners, y.size, pieces, row)
+    return [Launch(_LARGEST, x.dtype, -(-y.size // PIECE), arguments, parallel=x.size >= SERIAL, scratch=3 * row)]
 
 
 @Planned
 def to_winners(dy: Array, winners: Array, pieces: int, dx: Array) -> list[Launch]:
     """dx ← dy at the winner of each ``pieces`` neighbours, zero elsewhere."""
-    arguments = (dy, winners, dx, dy.size, pieces)
-    return [Launch(_TO_WINNERS, dy.dtype, -(-dy.size // PIECE), arguments, parallel=dx.size >= SERIAL)]
+    row = PIECE * dx.itemsize
+    arguments = (dy, winners, dx, dy.size, pieces, row)
+    return [Launch(_TO_WINNERS, dx.dtype, -(-dy.size // PIECE), arguments, parallel=dx.size >= SERIAL, scratch=2 * row)]
