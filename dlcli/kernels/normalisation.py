@@ -60,9 +60,9 @@ def _statistics(p, first, last, shared, scratch):
     )
     partial = typed_array(shared, 2 * blocks * channels, np.float64)
     for c in range(first * COLUMNS, min(last * COLUMNS, channels)):
-        center, variance = np.float64(running_mean[c]), np.float64(running_variance[c])
+        center, variance, squares, seen = np.float64(running_mean[c]), np.float64(running_variance[c]), 0.0, 0
         if blocks:
-            center, squares, seen = np.float64(0), np.float64(0), 0
+            center = np.float64(0)
             for index in range(blocks):
                 count = min(height, rows - seen)
                 away = partial[2 * index * channels + c] - center
