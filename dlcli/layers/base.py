@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from dlcli.initialisers.base import Initialiser
+from dlcli.initialisers.base import Fills
 from dlcli.kernels.launch import Launch
 from dlcli.options import Family, Listed, NonNegative, Options
 
@@ -58,7 +58,7 @@ class ParameterSpec:
     """
 
     shape: Shape
-    initialiser: Initialiser
+    initialiser: Fills
     fan_in: int
     fan_out: int
     multipliers: MultiplierOptions = field(default_factory=MultiplierOptions)

@@ -1,15 +1,16 @@
 """Tables of connections: which channels each filter of a convolution sees (LeCun et al. 1998, table I)."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import prod
 from typing import Annotated, NamedTuple
 
 import numpy as np
 from pydantic import Field
 
-from dlcli.initialisers.base import Initialiser
+from dlcli.initialisers.base import Fills
 from dlcli.layers.base import Array, ShapeError
-from dlcli.options import Count, Listed
+from dlcli.options import Listed
 
 Channels = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Listed, Field(min_length=1)]
 Table = Annotated[tuple[Channels, ...], Listed, Field(min_length=1)]
@@ -66,16 +67,12 @@ def check_channels(table: Sequence[Sequence[int]], channels: int) -> None:
         raise ShapeError(f"connects channel {largest}, but the input's channels are 0 to {channels - 1}")
 
 
-class PerFilter(Initialiser):
-    """Every filter drawn with its own fan-in: the kernel's area times the channels that it sees.
+@dataclass(frozen=True)
+class PerFilter:
+    """An initialiser that draws every filter with its own fan-in: the kernel's area times the channels that it sees."""
 
-    No type of its own: it surrounds what the config names.
-    """
-
-    initialiser: Initialiser
-    """How each filter's weights start."""
-    counts: tuple[Count, ...]
-    """How many channels each filter sees."""
+    initialiser: Fills
+    counts: tuple[int, ...]  # of those channels
 
     def fill(self, array: Array, fan_in: int, fan_out: int, rng: np.random.Generator) -> None:
         """array: (kernel_h, kernel_w, connections), filter by filter."""

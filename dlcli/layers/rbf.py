@@ -1,6 +1,7 @@
 """Radial basis function units: LeNet-5's output layer (LeCun et al. 1998, section II.B)."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import prod
 from typing import Annotated, Literal
 
@@ -8,7 +9,6 @@ import numpy as np
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from dlcli import random
-from dlcli.initialisers.base import Initialiser
 from dlcli.initialisers.distributions import Value
 from dlcli.kernels import rbf as kernels
 from dlcli.kernels.launch import Launch
@@ -114,11 +114,11 @@ class Rbf(Layer):
         return plan
 
 
-class _Codes(Initialiser):
-    """Trainable codes start as the layer's constants; no type of its own."""
+@dataclass(frozen=True)
+class _Codes:
+    """The initialiser of trainable codes: they start as the layer's constants."""
 
     layer: Rbf
-    """The layer whose codes they are."""
 
     def fill(self, array: Array, fan_in: int, fan_out: int, rng: np.random.Generator) -> None:
         array[...] = self.layer.constants(len(array))
