@@ -26,8 +26,8 @@ SAMPLES = 5  # few, since each compared component costs eight forward passes
 def command(config: str, overrides: tuple[str, ...], seed: int | None, components: int, as_json: bool) -> None:
     """Compare a network's gradients with numerical ones.
 
-    Checks components of every parameter of CONFIG's network and its input, in float64, at the initial parameters and on a
-    few training samples. Exits with 1 where they differ.
+    Checks some components of every parameter of CONFIG's network and of its input, in float64, at the initial
+    parameters and on a few training samples. Exits with 1 where they differ.
     """
     from dlcli.cli.experiments import experiment_of
     from dlcli.data.pipeline import prepare
