@@ -15,19 +15,21 @@ from dlcli.kernels.launch import Launch
 from dlcli.layers.base import Array, Arrays, Layer, MultiplierOptions, ParameterSpec, Shape, ShapeError, one_input
 from dlcli.layers.digit_codes import HEIGHT, WIDTH, digit_codes
 from dlcli.layers.elementwise import rows
-from dlcli.options import Count, Listed
+from dlcli.options import Count, Listed, Positive
 
 Code = Annotated[tuple[Value, ...], Listed, Field(min_length=1)]
 Given = Annotated[tuple[Code, ...], Listed, Field(min_length=1)]
 
 
 class Rbf(Layer):
-    """Every unit compares the inputs with a code: y_j = −Σ_i (x_i − w_ij)², 0 where they agree, else negative.
+    """Every unit compares the inputs with a code: y_j = −γ Σ_i (x_i − w_ij)², 0 where they agree, else negative.
 
     x: (N, …) with ``inputs`` values a sample. y: (N, units). w: (inputs, units), parameters only if `trainable`.
 
-    The paper's eq. (7) has the other sign, a penalty. Here, as everywhere, the largest output wins: it has the nearest
-    code. `softmax_cross_entropy` on these outputs is the paper's eq. (9), without its rubbish class's constant e^−j.
+    The paper's eq. (7) has the other sign, a penalty, and γ = 1. Here, as everywhere, the largest output wins: it has
+    the nearest code. `softmax_cross_entropy` on these outputs is the paper's eq. (9), without its rubbish class's
+    constant e^−j. That keeps the inputs near their codes; a small γ does too, since the loss then asks for larger
+    differences.
     """
 
     type: Literal["rbf"] = "rbf"
@@ -38,6 +40,8 @@ class Rbf(Layer):
     equally likely), or a list of numbers for each unit."""
     code_seed: Annotated[int, Field(ge=0)] = 0
     """Seed of random codes, which are the same whatever the experiment's seed."""
+    gamma: Positive = 1.0
+    """γ, factor on the squared distances: the units are logarithms of Gaussians of variance 1 / (2γ)."""
     trainable: bool = False
     """Whether the codes are where weights start, rather than constants."""
     weights_options: MultiplierOptions = MultiplierOptions()
@@ -102,15 +106,15 @@ class Rbf(Layer):
         return np.ascontiguousarray(self.constants(rows(arrays.inputs[0]).shape[1]), arrays.output.dtype)
 
     def _plan_forward(self, arrays: Arrays) -> list[Launch]:
-        return kernels.forward.plan(rows(arrays.inputs[0]), self._weights(arrays), arrays.output)
+        return kernels.forward.plan(rows(arrays.inputs[0]), self._weights(arrays), self.gamma, arrays.output)
 
     def _plan_backward(self, arrays: Arrays) -> list[Launch]:
         x, weights, dy, dx = rows(arrays.inputs[0]), self._weights(arrays), arrays.d_output, arrays.d_inputs[0]
         plan: list[Launch] = []
         if dx is not None:
-            plan += kernels.input_gradient.plan(x, weights, dy, rows(dx))
+            plan += kernels.input_gradient.plan(x, weights, self.gamma, dy, rows(dx))
         if self.trainable and (sink := arrays.sinks["weights"]) is not None:
-            plan += kernels.weight_gradient.plan(x, weights, dy, *sink)
+            plan += kernels.weight_gradient.plan(x, weights, self.gamma, dy, *sink)
         return plan
 
 

@@ -57,10 +57,10 @@ def test_distances_and_their_gradients(dtype, units):
     x, w, v, d = random(2, dtype, (7, 84), (84, units), (84, units), (7, units))
     apart = x.astype(np.float64)[:, :, None] - w
     y, dx = np.full_like(d, np.nan), np.full_like(x, np.nan)
-    rbf.forward(x, w, y)
-    agree(y, -(apart**2).sum(1))
-    rbf.input_gradient(x, w, d, dx)
-    agree(dx, -2 * (apart * d[:, None]).sum(2))
-    check_sinks(lambda *sink: rbf.weight_gradient(x, w, d, *sink), 2 * (apart * d[:, None]).sum(0), w, v)
+    rbf.forward(x, w, 0.3, y)
+    agree(y, -0.3 * (apart**2).sum(1))
+    rbf.input_gradient(x, w, 0.3, d, dx)
+    agree(dx, -0.6 * (apart * d[:, None]).sum(2))
+    check_sinks(lambda *sink: rbf.weight_gradient(x, w, 0.3, d, *sink), 0.6 * (apart * d[:, None]).sum(0), w, v)
     with pytest.raises(ValueError, match="found codes"):
-        rbf.forward(x, w[1:], y)
+        rbf.forward(x, w[1:], 0.3, y)

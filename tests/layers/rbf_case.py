@@ -46,7 +46,7 @@ def naive(x, parameters, options, draw):
     y = np.zeros((len(x), units))
     for n, j in np.ndindex(y.shape):
         for i in range(x.shape[1]):
-            y[n, j] -= (x[n, i] - weights[i, j]) ** 2
+            y[n, j] -= options["gamma"] * (x[n, i] - weights[i, j]) ** 2
     return y
 
 
@@ -59,16 +59,17 @@ CASE = Case(
     naive=naive,
     variants=[
         Variant(rbf(2), (84,), multiply_adds=168),
-        Variant(rbf(10), (12, 7, 1), multiply_adds=840),
+        Variant(rbf(10, gamma=0.25), (12, 7, 1), multiply_adds=840),
         Variant(rbf(18, codes="random", code_seed=3), (2, 5), multiply_adds=180),
         Variant(rbf(2, codes=[[0.5, -1, 2], [0.25, 0, -0.75]]), (3,), multiply_adds=6),
-        Variant(rbf(3, codes="random", trainable=True), (4,), 12),
+        Variant(rbf(3, codes="random", gamma=0.5, trainable=True), (4,), 12),
         Variant(rbf(19, codes="random", trainable=True), (2, 3), 114),
     ],
     broken={
         "units": (0, -1, 2.5, "many", None),
         "codes": ("letters", [], [[]], [[1.0, 2.0]], [[1.0, 2.0], [1.0]], [["a"], ["b"]], 3, None),
         "code_seed": (-1, 0.5, None),
+        "gamma": (0, -1.0, "wide", None),
         "trainable": (1, "yes", None),
         "weights_options": MULTIPLIERS_BROKEN,
     },
@@ -76,6 +77,7 @@ CASE = Case(
         "units": 3,
         "codes": "random",
         "code_seed": With(1, codes="random"),
+        "gamma": 0.5,
         "trainable": True,
         "weights_options": {"learning_rate_multiplier": 2.0},
     },
