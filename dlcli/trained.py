@@ -15,11 +15,9 @@ from dlcli.graph import Graph
 from dlcli.layers.base import Array, Shape
 from dlcli.network import Network
 from dlcli.training.checkpoint import Checkpoint, load
-from dlcli.training.measure import mean_probabilities, measure
+from dlcli.training.measure import TOP, mean_probabilities, measure
 from dlcli.training.run_directory import find_checkpoint
 from dlcli.training.session import TRANSFORM
-
-TOP = 5  # classes that a prediction names
 
 
 @dataclass(frozen=True)

@@ -10,19 +10,23 @@ from dlcli.layers.base import Array
 from dlcli.losses.base import Loss, rows
 from dlcli.network import Network
 
+TOP = 5  # classes that a prediction may name
+
 
 @dataclass(frozen=True)
 class Measured:
     """Per sample, in the data's order; only losses for a regression.
 
     losses: (N,) float64. targets, predicted: (M,) int64 classes, of the samples that errors count: all of them,
-    unless the loss ignores a class. ranks: (M,) int64, how many classes scored higher than the true one.
+    unless the loss ignores a class. ranks: (M,) int64, how many classes scored higher than the true one. outputs: of the
+    network, a sample.
     """
 
     losses: Array
     targets: Array | None
     predicted: Array | None
     ranks: Array | None
+    outputs: int = 1
 
     @property
     def loss(self) -> float:
@@ -38,8 +42,10 @@ class Measured:
         return None if self.ranks is None else _share(self.ranks >= k)
 
     def metrics(self) -> dict[str, float]:
-        """``loss`` and, for a classification, ``error``."""
-        return {"loss": self.loss} | ({} if self.error is None else {"error": self.error})
+        """``loss`` and, for a classification, ``error`` and, of more than 5 classes, ``top5_error``."""
+        top5 = self.top_error(TOP) if self.outputs > TOP else None
+        found = {"loss": self.loss, "error": self.error, "top5_error": top5}
+        return {name: value for name, value in found.items() if value is not None}
 
 
 def measure(network: Network, loss: Loss, source: BatchSource, batch_size: int, crops: int = 1) -> Measured:
@@ -52,10 +58,11 @@ def measure(network: Network, loss: Loss, source: BatchSource, batch_size: int, 
         return _measure_crops(network, loss, source, batch_size, crops)
     losses = np.empty(len(source))
     targets, predicted, ranks = (np.empty(len(source), np.int64) for _ in range(3))
-    classes, done, counted = False, 0, 0
+    classes, done, counted, units = False, 0, 0, 1
     for batch in source.iterate(batch_size, dtype=network.dtype):
         part = slice(done, done + len(batch.x))
         outputs = network.forward(batch.x)
+        units = outputs[0].size
         loss.evaluate(outputs, batch.y, losses[part])
         if classes := batch.y.dtype == np.int64:
             own, counts = batch.y, loss.counted(batch.y)
@@ -68,19 +75,20 @@ def measure(network: Network, loss: Loss, source: BatchSource, batch_size: int, 
         done += len(batch.x)
     if not classes:
         return Measured(losses, None, None, None)
-    return Measured(losses, targets[:counted], predicted[:counted], ranks[:counted])
+    return Measured(losses, targets[:counted], predicted[:counted], ranks[:counted], units)
 
 
 def _measure_crops(network: Network, loss: Loss, source: BatchSource, batch_size: int, crops: int) -> Measured:
     losses = np.empty(len(source))
-    predicted, ranks = np.empty(len(source), np.int64), np.empty(len(source), np.int64)
+    predicted, ranks, units = np.empty(len(source), np.int64), np.empty(len(source), np.int64), 1
     for start in range(0, len(source), batch_size):
         part = slice(start, min(start + batch_size, len(source)))
         targets, p = source.y[part], mean_probabilities(network, loss, source, part, crops)
         with np.errstate(divide="ignore"):  # a class that none of the crops allows for
             losses[part] = -np.log(np.take_along_axis(p, targets[:, None], axis=1)[:, 0])
         ranks[part] = _ranks(p, targets, predicted_classes(p, predicted[part]))
-    return Measured(losses, source.y, predicted, ranks)
+        units = p.shape[1]
+    return Measured(losses, source.y, predicted, ranks, units)
 
 
 def mean_probabilities(network: Network, loss: Loss, source: BatchSource, part: slice, crops: int) -> Array:

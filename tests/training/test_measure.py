@@ -32,6 +32,18 @@ def test_ranks_and_errors_of_a_classification():
     assert found.losses[3] == pytest.approx(np.log(3))
 
 
+@pytest.mark.parametrize(("outputs", "crops"), [(5, 1), (6, 1), (6, 5)])
+def test_of_more_than_five_classes_the_top_five_error_is_a_metric(outputs, crops):
+    x = np.tile(np.arange(outputs, dtype=np.float32), (4, 3, 1)).reshape(4, 1, 3, outputs)
+    targets = np.array([0, 1, outputs - 1, 0])
+    crop = [CentreCrop(size=(1, 1))]
+    net = Network(Graph.build([Dense(name="output", units=outputs)], (1, 1, outputs)))
+    net.parameters["output/weights"][...] = np.eye(outputs)
+    found = measure(net, SoftmaxCrossEntropy(), BatchSource(x, targets, crop), 3, crops).metrics()
+    assert found["error"] == 3 / 4
+    assert found.get("top5_error") == (1 / 2 if outputs > 5 else None)
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
 def test_the_cut_into_batches_changes_no_bit(size):
     random = np.random.default_rng(0)
