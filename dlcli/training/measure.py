@@ -18,8 +18,8 @@ class Measured:
     """Per sample, in the data's order; only losses for a regression.
 
     losses: (N,) float64. targets, predicted: (M,) int64 classes, of the samples that errors count: all of them,
-    unless the loss ignores a class. ranks: (M,) int64, how many classes scored higher than the true one. outputs: of the
-    network, a sample.
+    unless the loss ignores a class. ranks: (M,) int64, how many classes scored higher than the true one. outputs: how
+    many the network has for a sample.
     """
 
     losses: Array

@@ -84,7 +84,7 @@ OPTIMISERS = {
 )
 def test_a_step_allocates_nothing_of_a_batch_s_size(layers, stored, optimiser):
     x = (np.arange(SAMPLES * 98) % 251).astype(stored).reshape(SAMPLES, 7, 7, 2)
-    rises = rises_of(BatchSource(x, np.arange(SAMPLES) % 4, [Scale(by=1 / 256)]), layers)
+    rises = rises_of(BatchSource(x, np.arange(SAMPLES) % 4, [Scale(by=1 / 256)]), layers, OPTIMISERS[optimiser])
     smallest = BATCH * 4 * 4  # bytes of the smallest array of a batch's size, the output; its targets are as large
     assert max(rises) < smallest, rises
 
@@ -96,16 +96,16 @@ def test_random_transforms_allocate_no_images():
         {"type": "random_crop", "size": 10}, "mirror", "subtract_mean", "pca_jitter", "gcn",
     ]  # fmt: skip
     transforms = DataOptions.model_validate({"source": "bundled", "transform": written}).transform
-    rises = rises_of(BatchSource(x, np.arange(SAMPLES) % 4, transforms, fitted(transforms, x)), MLP)
+    rises = rises_of(BatchSource(x, np.arange(SAMPLES) % 4, transforms, fitted(transforms, x)), MLP, OPTIMISERS["sgd"])
     bytes_of_a_batch = BATCH * 10 * 10 * 3 * 4
     assert max(rises) < bytes_of_a_batch / 4, rises  # draws and windows: some numbers for each sample
 
 
-def rises_of(source, layers):
+def rises_of(source, layers, optimiser):
     """How far memory rises in each step of the loop but an epoch's first, once buffers are made."""
     network = Network(Graph.build(map(layer_of, layers), source.sample_shape))
     network.initialise()
-    objective = Backpropagation(network, SoftmaxCrossEntropy(), OPTIMISERS[optimiser])
+    objective = Backpropagation(network, SoftmaxCrossEntropy(), optimiser)
     progress, meter = Progress("supervised"), Meter()
 
     def train(epochs: int) -> None:
