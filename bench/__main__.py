@@ -12,7 +12,7 @@ from bench.process import Worker, WorkerError
 from bench.whole_nets import Settings
 
 SHAPES, DATA = "shapes", "data"
-GROUPS = (nets.STEPS, nets.INFERENCE, SHAPES, nets.LOOP, DATA)
+GROUPS = (nets.STEPS, nets.LARGE, nets.INFERENCE, SHAPES, nets.LOOP, DATA)
 QUICK = 0.1  # of the time
 SAMPLES = 60_000  # of the whole loop
 
