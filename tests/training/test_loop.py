@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dlcli.data.pipeline import BatchSource, order
+from dlcli.data.pipeline import BatchSource, Epoch, order
+from dlcli.data.transforms.random_crop import RandomCrop
 from dlcli.errors import Diverged, Exit
 from dlcli.training.loop import Loop
 from dlcli.training.objective import Objective, StepResult
@@ -106,6 +107,19 @@ def test_mistakes_are_shared_among_the_samples_that_count():
     setup.run()
     assert [row["train_error"] for row in setup.keeper.rows] == [LABELS.sum() / 9] * 2
     assert setup.keeper.rows[0]["train_loss"] == SAMPLES.sum() / 10
+
+
+def test_random_transforms_draw_for_the_epoch_and_the_probe_draws_nothing():
+    x = np.arange(90, dtype=np.float32).reshape(10, 1, 9, 1)
+    source = BatchSource(x, LABELS, [RandomCrop(size=(1, 1))])
+    setup = Setup(train=source, diagnostics=True)
+    setup.run()
+    for epoch in (0, 1):
+        batch = source.buffers(10)
+        source.fill(order(5, "supervised", epoch, 10), *batch, epoch=Epoch(5, epoch))
+        seen = setup.objective.seen[3 * epoch : 3 * epoch + 3]
+        assert [pixel for part in seen for pixel in np.ravel(part)] == batch.x.ravel().tolist()
+    assert [row["activity/hidden"] for row in setup.keeper.rows] == [x[:4, 0, 4].sum()] * 2
 
 
 def test_rows_average_over_samples_not_batches():
