@@ -1,17 +1,23 @@
 """Several arrays into one: sums and products, value by value, and rows side by side."""
 
+import ctypes
 from collections.abc import Sequence
 from typing import Any
 
 import numpy.typing as npt
+from numba import types
+from numba.core.cgutils import raw_memcpy
+from numba.extending import intrinsic
 
 from dlcli.kernels import activation
-from dlcli.kernels.launch import Kernel, Launch, Planned, array, matrix
+from dlcli.kernels.launch import Kernel, Launch, Planned, array
+from dlcli.kernels.vectors import JIT_OFF
 
 Array = npt.NDArray[Any]
 
 SERIAL = 50_000  # numbers below which waking the threads costs more than it saves
 PIECE = 4096  # numbers of a task
+MOVE = 7  # numbers of a record that say what is copied
 
 
 def _add(p, first, last, shared, scratch):
@@ -32,11 +38,32 @@ def _multiply(p, first, last, shared, scratch):
         y[i] = a[i] * b[i]
 
 
+@intrinsic
+def _copy_bytes(typing, source, target, size):
+    def codegen(context, builder, signature, arguments):
+        source, target, size = arguments
+        byte = context.get_value_type(types.voidptr)
+        raw_memcpy(builder, builder.inttoptr(target, byte), builder.inttoptr(source, byte), size, 1)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.intp), codegen
+
+
+def _copy_bytes_twin(source, target, size):
+    ctypes.memmove(target, source, size)
+
+
+# copy_bytes(source, target, size): from one address to another, by the C library's memcpy.
+copy_bytes: Any = _copy_bytes_twin if JIT_OFF else _copy_bytes
+
+
 def _columns(p, first, last, shared, scratch):
-    source, target = matrix(p[0], p[2], p[3], scratch), matrix(p[1], p[2], p[4], scratch)
-    for row in range(first * p[8], min(last * p[8], p[2])):
-        for column in range(p[7]):
-            target[row, p[6] + column] = source[row, p[5] + column]
+    """Row by row, every matrix in turn, so that one that is put together is written in one go."""
+    size = array(p[3], 1, scratch).itemsize
+    for row in range(first * p[1], min(last * p[1], p[0])):
+        for move in range(3, 3 + MOVE * p[2], MOVE):
+            source, target = row * p[move + 1] + p[move + 2], row * p[move + 4] + p[move + 5]
+            copy_bytes(p[move] + size * source, p[move + 3] + size * target, size * p[move + 6])
 
 
 _ADD, _MULTIPLY, _COLUMNS = Kernel(_add), Kernel(_multiply), Kernel(_columns)
@@ -69,9 +96,16 @@ def multiply(inputs: Sequence[Array], y: Array) -> list[Launch]:
 
 
 @Planned
-def columns(source: Array, first: int, target: Array, start: int, width: int) -> list[Launch]:
-    """Columns from ``first`` of ``source`` (rows, …) into ``target`` (rows, …), at ``start``; ``width`` of them."""
-    rows = max(1, PIECE // width)  # of a task
-    arguments = (source, target, len(source), source.shape[1], target.shape[1], first, start, width, rows)
-    tasks, parallel = -(-len(source) // rows), len(source) * width >= SERIAL
-    return [Launch(_COLUMNS, target.dtype, tasks, arguments, parallel=parallel)]
+def columns(moves: Sequence[tuple[Array, int, Array, int, int]]) -> list[Launch]:
+    """For each (source, first, target, start, width): columns of ``source`` (rows, …) from ``first`` on, ``width`` of
+    them, into ``target`` (rows, …) at ``start``; all have as many rows.
+    """
+    if not moves:
+        return []
+    rows, width, dtype = len(moves[0][0]), sum(move[4] for move in moves), moves[0][0].dtype
+    together = max(1, PIECE // width)  # rows of a task
+    arguments: list[Any] = [rows, together, len(moves)]
+    for source, first, target, start, own in moves:
+        arguments += (source, source.shape[1], first, target, target.shape[1], start, own)
+    parallel = rows * width >= SERIAL
+    return [Launch(_COLUMNS, dtype, -(-rows // together), tuple(arguments), parallel=parallel)]

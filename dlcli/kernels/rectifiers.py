@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from dlcli.kernels.channels import PLACES, block, cut, widen
 from dlcli.kernels.exponential import tanh
@@ -53,12 +54,26 @@ def _elu_slope(p, first, last, shared, scratch):
         dx[i] = dy[i] * (one if value > 0 else value + alpha)
 
 
+@njit(cache=True, error_model="numpy")
+def _larger(x, y, winners):
+    """Of two pieces: loads and choices are vectors'."""
+    for i in range(y.size):
+        one, other = x[2 * i], x[2 * i + 1]
+        better = (other > one) | ((other != other) & (one == one))
+        y[i] = other if better else one
+        winners[i] = np.uint8(better)
+
+
 def _largest(p, first, last, shared, scratch):
     """Piece by piece through scratch, so that values are chosen by vectors: nobody could predict the branches."""
     size, pieces, own, row = p[3], p[4], place(scratch), p[5]
     winners = typed_array(p[2], size, np.uint8)
     for task in range(first, last):
         begin, count = task * PIECE, min(PIECE, size - task * PIECE)
+        if pieces == 2:
+            values, itemsize = array(p[1], size, scratch)[begin : begin + count], array(p[0], 1, scratch).itemsize
+            _larger(array(p[0] + 2 * begin * itemsize, 2 * count, scratch), values, winners[begin : begin + count])
+            continue
         x, best = array(p[0], size * pieces, scratch), array(own, count, scratch)
         winner, cells = array(own + row, count, scratch), array(own + 2 * row, count, scratch)
         y = array(p[1], size, scratch)
@@ -77,23 +92,26 @@ def _largest(p, first, last, shared, scratch):
             y[begin + i], winners[begin + i] = best[i], np.uint8(np.int32(winner[i]))
 
 
+@njit(cache=True, error_model="numpy")
+def _place(dy, winners, pieces, dx):
+    zero = dx.dtype.type(0)
+    if pieces == 2:
+        for i in range(dy.size):
+            value = dy[i]
+            dx[2 * i], dx[2 * i + 1] = (zero if winners[i] else value), (value if winners[i] else zero)
+        return
+    for i in range(dx.size):
+        dx[i] = zero
+    for i in range(dy.size):
+        dx[i * pieces + np.int64(winners[i])] = dy[i]
+
+
 def _to_winners(p, first, last, shared, scratch):
-    size, pieces, own, row = p[3], p[4], place(scratch), p[5]
-    winners = typed_array(p[1], size, np.uint8)
+    pieces, itemsize = p[4], array(p[0], 1, scratch).itemsize
     for task in range(first, last):
-        begin, count = task * PIECE, min(PIECE, size - task * PIECE)
-        dy, dx = array(p[0], size, scratch), array(p[2], size * pieces, scratch)
-        winner, cells = array(own, count, scratch), array(own + row, count, scratch)
-        zero = dy.dtype.type(0)
-        for i in range(count):
-            winner[i] = np.int32(winners[begin + i])
-        for piece in range(pieces):
-            here = dy.dtype.type(piece)
-            for i in range(count):
-                value = dy[begin + i]
-                cells[i] = value if winner[i] == here else zero
-            for i in range(count):
-                dx[(begin + i) * pieces + piece] = cells[i]
+        begin, count = task * PIECE, min(PIECE, p[3] - task * PIECE)
+        dy, winners = array(p[0] + begin * itemsize, count, scratch), typed_array(p[1] + begin, count, np.uint8)
+        _place(dy, winners, pieces, array(p[2] + begin * pieces * itemsize, count * pieces, scratch))
 
 
 _LEAKY, _ELU, _ELU_SLOPE = Kernel(_leaky), Kernel(_elu), Kernel(_elu_slope)
@@ -139,6 +157,5 @@ def largest(x: Array, pieces: int, y: Array, winners: Array) -> list[Launch]:
 @Planned
 def to_winners(dy: Array, winners: Array, pieces: int, dx: Array) -> list[Launch]:
     """dx ← dy at the winner of each ``pieces`` neighbours, zero elsewhere."""
-    row = PIECE * dx.itemsize
-    arguments = (dy, winners, dx, dy.size, pieces, row)
-    return [Launch(_TO_WINNERS, dx.dtype, -(-dy.size // PIECE), arguments, parallel=dx.size >= SERIAL, scratch=2 * row)]
+    arguments = (dy, winners, dx, dy.size, pieces)
+    return [Launch(_TO_WINNERS, dx.dtype, -(-dy.size // PIECE), arguments, parallel=dx.size >= SERIAL)]

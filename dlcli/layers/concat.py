@@ -32,22 +32,20 @@ class Concat(Layer):
         arrays.run("backward", lambda: self._plan_backward(arrays))
 
     def _plan_forward(self, arrays: Arrays) -> list[Launch]:
-        plan: list[Launch] = []
-        start, y = 0, _rows(arrays.output)
+        start, y, moves = 0, _rows(arrays.output), []
         for x in map(_rows, arrays.inputs):
-            plan += kernels.columns.plan(x, 0, y, start, x.shape[1])
+            moves.append((x, 0, y, start, x.shape[1]))
             start += x.shape[1]
-        return plan
+        return kernels.columns.plan(moves)
 
     def _plan_backward(self, arrays: Arrays) -> list[Launch]:
-        plan: list[Launch] = []
-        start, dy = 0, _rows(arrays.d_output)
+        start, dy, moves = 0, _rows(arrays.d_output), []
         for x, dx in zip(arrays.inputs, arrays.d_inputs, strict=True):
             width = x.shape[-1]
             if dx is not None:
-                plan += kernels.columns.plan(dy, start, _rows(dx), 0, width)
+                moves.append((dy, start, _rows(dx), 0, width))
             start += width
-        return plan
+        return kernels.columns.plan(moves)
 
 
 def _rows(array: Array) -> Array:
