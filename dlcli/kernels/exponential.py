@@ -97,7 +97,7 @@ def _log1p32(x):
 
 @njit(cache=True, inline="always")
 def _raised32(x, exponent):
-    """x^e = e^(e log x), log x = n ln 2 + log m with m between √½ and √2. NaN passes, without a branch."""
+    """x^e = e^(e log x), log x = n ln 2 + log m with m between √½ and √2. NaN passes."""
     bits = np.float32(x).view(np.int32)
     shifted = np.int32(bits - ROOT_HALF)
     whole = np.float32(np.int32(shifted >> np.int32(23)))
@@ -106,7 +106,7 @@ def _raised32(x, exponent):
     power = LOWEST if power < LOWEST else power
     power = HIGHEST if power > HIGHEST else power
     whole = np.floor(power * LOG2_E + HALF)
-    return _times_power(_exp_rest(power, whole), np.int32(whole))
+    return _times_power(_exp_rest(power, whole), np.int32(whole if whole == whole else ONE))
 
 
 @njit(cache=True, inline="always")

@@ -18,6 +18,7 @@ from dlcli.kernels.strands import dot, sum_of
 Array = npt.NDArray[Any]
 
 SERIAL = 10_000  # numbers below which waking the threads costs more than it saves
+PIECE = 2048  # numbers of a plane that are blurred together
 FEW = 7  # channels up to which vectors are of places
 
 
@@ -59,15 +60,15 @@ def _blur(planes, height, pitch, weights_h, weights_w, like):
     Rows begin behind a margin of half the weights' columns in the first plane, at once in the third.
     """
     size, itemsize = height * pitch, array(planes, 1, like).itemsize
-    middle = array(planes + size * itemsize, size, like)
     rows = matrix(planes + size * itemsize, height, pitch, like)
     blurred = matrix(planes + 2 * size * itemsize, height, pitch, like)
-    for k in range(size):
-        middle[k] = 0
-    for j in range(weights_w.size):
-        behind = array(planes + j * itemsize, size - j, like)
-        for k in range(behind.size):
-            middle[k] += weights_w[j] * behind[k]
+    for begin in range(0, size, PIECE):  # while the piece is in cache
+        middle = array(planes + (size + begin) * itemsize, min(PIECE, size - begin), like)
+        _clear(middle)
+        for j in range(weights_w.size):
+            plane = array(planes + (begin + j) * itemsize, max(0, min(middle.size, size - begin - j)), like)
+            for k in range(plane.size):
+                middle[k] += weights_w[j] * plane[k]
     for h in range(height):
         for k in range(pitch):
             blurred[h, k] = 0

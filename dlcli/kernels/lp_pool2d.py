@@ -51,7 +51,7 @@ def _root_of_powers(cells, power, tiny, largest, sums, y):
     for a in range(cells.shape[0]):
         for k in range(y.size):
             size = abs(cells[a, k])
-            largest[k] = size if (size > largest[k]) | (size != size) else largest[k]
+            largest[k] = size if size > largest[k] else largest[k]  # a NaN shows in the sum
     for k in range(y.size):
         y[k] = one if largest[k] == zero else largest[k]
     for a in range(cells.shape[0]):

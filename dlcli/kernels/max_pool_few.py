@@ -54,7 +54,8 @@ def _forward(p, first, last, shared, scratch):
     height, width, out_height, out_width, channels = p[3], p[4], p[5], p[6], p[7]
     size_h, size_w, stride_h, stride_w, pad_h, pad_w, windows = p[8], p[9], p[10], p[11], p[12], p[13], p[14]
     itemsize = array(p[0], 1, scratch).itemsize
-    cells = place(scratch) + windows * channels * 4
+    cells = place(scratch)
+    winners = cells + size_h * size_w * windows * channels * itemsize
     lowest = -array(cells, 1, scratch).dtype.type(np.inf)
     for task in range(first, last):
         n, top = task // out_height, task % out_height * stride_h - pad_h
@@ -65,7 +66,7 @@ def _forward(p, first, last, shared, scratch):
                 p[0] + n * height * width * channels * itemsize, height, width, channels, top, left, size_h, size_w,
                 stride_w, count, lowest, cells, scratch,
             )  # fmt: skip
-            winner, y = typed_array(place(scratch), run, np.int32), array(p[1] + out * itemsize, run, scratch)
+            winner, y = typed_array(winners, run, np.int32), array(p[1] + out * itemsize, run, scratch)
             _begin(max(0, -top) * size_w, left, stride_w, channels, lowest, winner, y)
             _largest(matrix(cells, size_h * size_w, run, scratch), winner, y)
             if p[15] == 1:

@@ -75,10 +75,10 @@ def _forward(p, first, last, shared, scratch):
     size_h, size_w, stride_h, stride_w, pad_h, pad_w, windows = p[11], p[12], p[13], p[14], p[15], p[16], p[17]
     training, place_size, itemsize = p[2], p[18], array(p[0], 1, scratch).itemsize
     key, step = np.uint64(p[4]), typed_array(p[5], 1, np.int64)[0]
-    limit = place(scratch)
-    below, counts = limit + windows * channels * itemsize, limit + 2 * windows * channels * itemsize
-    drawn = counts + windows * channels * 4
-    cells = drawn + (windows * channels + 8) * 4
+    most, cells = windows * channels, place(scratch)
+    limit = cells + size_h * size_w * most * itemsize
+    below, counts = limit + most * itemsize, limit + 2 * most * itemsize
+    drawn = counts + 4 * most
     for task in range(first, last):
         n, i = task // out_height, task % out_height
         for q in range(0, out_width, windows):

@@ -86,7 +86,7 @@ def test_padding_never_wins_and_a_place_past_the_last_sends_nothing(channels):
     max_forward(x, geometry, y, winners)
     assert np.isneginf(y).all()
     assert winners[0, :, :, 0].tolist() == [[4, 3], [1, 0]]
-    winners[0, 0] = 9
+    winners[0, 1, 1] = 9
     dx = np.empty_like(x)
     max_backward(np.ones_like(y), winners, geometry, dx)
-    assert dx[0, :, :, channels - 1].tolist() == [[0, 0, 0], [1, 1, 0], [0, 0, 0]]
+    assert dx[0, :, :, channels - 1].tolist() == [[1, 1, 0], [1, 0, 0], [0, 0, 0]]

@@ -47,3 +47,12 @@ def test_values_are_drawn_as_often_as_they_are_large():
     expected = np.array([1, 0, 4, 3, 0]) / 8 * 40_000
     assert (np.abs(counts - expected) <= 4 * np.sqrt(expected)).all()
     assert np.array_equal(np.sort(y.reshape(-1)), np.repeat([1, 3, 4], counts[[0, 3, 2]]))
+
+
+def test_nan_is_drawn():
+    x = np.ones((1, 2, 4, 9), np.float32)
+    x[0, 1, 2] = np.nan
+    y, found = np.zeros((1, 1, 2, 9), np.float32), np.zeros((1, 1, 2, 9), np.uint8)
+    drawn(x, (2, 2, 2, 2, 0, 0), KEY, 0, y, found)
+    assert (y[0, 0, 0] == 1).all()
+    assert np.isnan(y[0, 0, 1]).all()
