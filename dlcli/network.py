@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from dlcli import random
 from dlcli.graph import Graph, Node
-from dlcli.kernels.sink import ADD, STORE
+from dlcli.kernels.sink import part
 from dlcli.layers.base import Array, Arrays, BufferSpec, Layer, Sink
 
 
@@ -76,7 +76,8 @@ class Network:
     def bind(self, sinks: Mapping[str, Sink], *, input_gradient: bool = False) -> None:
         """Say where gradients go, by parameter; those without a sink are not computed.
 
-        A parameter in ``graph.shared`` needs a ``STORE`` sink: its first gradient is stored, further ones are added.
+        A parameter in ``graph.shared`` gets its gradient in parts, whose sum a ``STORE`` sink has in the end; an
+        ``UPDATE`` is done when the last has come.
         """
         self._sinks = dict(sinks)
         self._input_gradient = input_gradient
@@ -218,14 +219,15 @@ class Network:
         return views
 
     def _node_sinks(self, index: int) -> dict[str, Sink | None]:
-        """The node's sinks; of a shared parameter's users, the first in the backward pass stores, others add."""
-        node, after = self.graph.nodes[index], self.graph.nodes[index + 1 :]
-        later = {other.source(name) for other in after for name in other.parameters}
+        """The node's sinks; a shared parameter's gradient comes in parts, the last layer's first."""
+        nodes, node = self.graph.nodes, self.graph.nodes[index]
+        before, after = ({other.source(name) for other in others for name in other.parameters}
+                         for others in (nodes[:index], nodes[index + 1 :]))  # fmt: skip
         sinks: dict[str, Sink | None] = {}
         for name in node.parameters:
             source = node.source(name)
             sink = self._sinks.get(source)
-            if sink is not None and sink.kind == STORE and source in later:
-                sink = sink._replace(kind=ADD)
+            if sink is not None:
+                sink = sink._replace(kind=part(sink.kind, source not in after, source not in before))
             sinks[name] = sink
         return sinks

@@ -38,7 +38,7 @@ class Backpropagation(Objective):
         self.network = network
         self._loss = loss
         graph = network.graph
-        self._updater = optimiser.updater(network.parameters, graph.parameters, stored=graph.shared)
+        self._updater = optimiser.updater(network.parameters, graph.parameters)
         network.bind(self._updater.sinks)
         self._buffers: dict[int, _Buffers] = {}  # by the batch's size: an epoch's own, and its last
         self._samples = 0  # of the last batch
