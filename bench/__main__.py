@@ -6,13 +6,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench import nets, products, results, shapes, tables, whole_loop, whole_nets
+from bench import data_path, nets, products, results, shapes, tables, whole_loop, whole_nets
 from bench.load import Others
 from bench.process import Worker, WorkerError
 from bench.whole_nets import Settings
 
-SHAPES = "shapes"
-GROUPS = (nets.STEPS, nets.INFERENCE, SHAPES, nets.LOOP)
+SHAPES, DATA = "shapes", "data"
+GROUPS = (nets.STEPS, nets.LARGE, nets.INFERENCE, SHAPES, nets.LOOP, DATA)
 QUICK = 0.1  # of the time
 SAMPLES = 60_000  # of the whole loop
 
@@ -47,6 +47,8 @@ def main() -> None:
         for group in groups:
             if group == SHAPES:
                 found[group] = _shapes(names, settings)
+            elif group == DATA:
+                found[group] = _data(names, settings)
             elif group != nets.LOOP:
                 found[group] = _whole(group, names, settings)
             elif not names and given.only != "torch":
@@ -58,7 +60,8 @@ def main() -> None:
 
 
 def _check(names: list[str]) -> None:
-    known = dict.fromkeys([*(net.name for group in nets.NETS.values() for net in group), *shapes.NETS])
+    paths = (path.name for path in data_path.PATHS)
+    known = dict.fromkeys([*(net.name for group in nets.NETS.values() for net in group), *shapes.NETS, *paths])
     for name in names:
         if not any(each.startswith(name) for each in known):
             sys.exit(f"found {name}, expected {', '.join(GROUPS)} or the beginning of one of {', '.join(known)}")
@@ -95,6 +98,14 @@ def _shapes(names: list[str], settings: Settings) -> list[dict[str, Any]]:
         print(tables.product_line(row), flush=True)
     if rows and settings.only is None:
         print(f"\n{tables.table(SHAPES, rows)}", flush=True)
+    return rows
+
+
+def _data(names: list[str], settings: Settings) -> list[dict[str, Any]]:
+    rows = []
+    for path in data_path.chosen(names) if settings.only != "torch" else ():
+        rows.append(data_path.measure(path, settings))
+        print(tables.data_line(rows[-1]), flush=True)
     return rows
 
 

@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 RATE, MOMENTUM, DECAY = 0.001, 0.9, 0.0005  # ε, α, λ of every net
-STEPS, INFERENCE, LOOP = "steps", "inference", "loop"
+STEPS, LARGE, INFERENCE, LOOP = "steps", "large", "inference", "loop"
 HIDDEN, CLASSES, INPUTS, LOOP_BATCH, LOOP_RATE = 500, 10, 784, 100, 0.01  # of the whole loop's net
 
 
@@ -38,8 +38,13 @@ TIED = Net(
     layers=_dense(1000, 10, activation="sigmoid"), autoencoder=True,
 )  # fmt: skip
 
+ALEXNET = Net("alexnet", "AlexNet", 32, (227, 227, 3), "alexnet", config="alexnet.yaml")
+GOOGLENET = Net("googlenet", "GoogLeNet, three heads", 16, (224, 224, 3), "googlenet", config="googlenet.yaml")
+VGG16 = Net("vgg16", "VGG-16", 8, (224, 224, 3), "vgg16", config="vgg16.yaml")
+
 NETS: dict[str, tuple[Net, ...]] = {
     STEPS: (SMALL, MLP, LENET, CIFAR, TIED),
+    LARGE: (ALEXNET, GOOGLENET, VGG16),
     INFERENCE: tuple(net._replace(batch=batch) for net in (MLP, LENET, CIFAR) for batch in (1, 100)),
 }
 

@@ -47,7 +47,7 @@ def ours(layers, dtype):
     )
     network = Network(Graph.build(experiment.network, (28, 28, 1)), dtype=dtype, seed=1)
     network.initialise()
-    return network, Backpropagation(network, experiment.loss, experiment.optimiser)
+    return network, Backpropagation(network, experiment.main_loss, experiment.optimiser)
 
 
 def theirs(network, convolutional):

@@ -75,7 +75,7 @@ def page(groups: dict[str, Any]) -> str:
 
 def table(group: str, rows: list[Row]) -> str:
     """One group as a Markdown table."""
-    return {"shapes": _products, "loop": _loop}.get(group, _whole)(rows)
+    return {"shapes": _products, "loop": _loop, "data": _data}.get(group, _whole)(rows)
 
 
 def _whole(rows: list[Row]) -> str:
@@ -144,6 +144,29 @@ def _loop(rows: list[Row]) -> str:
         ratio = _cell(row, "ratio", "**{:.2f}**".format)
         lines.append(f"| {_title(row)} | {row['batch']} | {' | '.join(speeds)} | {ratio} |")
     return "\n".join(head + lines)
+
+
+def data_line(row: Row) -> str:
+    """A data path, for the terminal."""
+    timing = row["contenders"]["dlcli"]
+    return (
+        f"\ndata: {row['title']}, batch {row['batch']}\n  {_speed(timing['batches_per_second'])} batches/s"
+        f"   min {_ms(timing['min_ms'])}  median {_ms(timing['median_ms'])} ms{f' {MARK}' if disturbed(row) else ''}"
+    )
+
+
+def _data(rows: list[Row]) -> str:
+    head = ["| data | batch | batches/s | ms | MB |", "|---|--:|--:|--:|--:|"]
+    lines = []
+    for row in rows:
+        timing = row["contenders"]["dlcli"]
+        figures = [_speed(timing["batches_per_second"]), _ms(timing["median_ms"]), f"{timing['peak_mb']:.0f}"]
+        lines.append(f"| {_title(row)} | {row['batch']} | {' | '.join(figures)} |")
+    return "\n".join(head + lines)
+
+
+def _speed(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
 
 def _ms(value: float) -> str:

@@ -1,23 +1,33 @@
 """The network before it has arrays: names, order, shapes and parameters, all checked."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
 
 from dlcli.errors import MisfitError
-from dlcli.layers.base import Layer, ParameterSpec, Shape, ShapeError
+from dlcli.expansion import INPUT, Placed, expand, output_of
+from dlcli.layers.base import Element, Layer, ParameterSpec, Shape, ShapeError, StateSpec
+
+SAMPLES = -1  # among a node's sources: the network's own input
 
 
 @dataclass(frozen=True)
 class Node:
-    """A layer in its place: ``inputs`` and ``shape`` are without the batch axis."""
+    """A layer in its place.
+
+    ``sources`` are the places in the graph of those whose outputs it takes, or `SAMPLES`. ``inputs``, their shapes,
+    and ``shape`` are without the batch axis.
+    """
 
     name: str
     layer: Layer
+    sources: tuple[int, ...]
     inputs: tuple[Shape, ...]
     shape: Shape
     parameters: dict[str, ParameterSpec]
+    state: dict[str, StateSpec]
 
     @property
     def parameter_count(self) -> int:
@@ -36,38 +46,52 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """A chain of layers on inputs of one shape."""
+    """Layers, each after those whose outputs it takes.
+
+    ``heads`` are the places of the layers that losses look at, the main one first: its output is the network's.
+    """
 
     input_shape: Shape
     nodes: tuple[Node, ...]
+    heads: tuple[int, ...]
 
     @classmethod
-    def build(cls, layers: Iterable[Layer], input_shape: Shape) -> "Graph":
-        """Name the layers and infer all shapes.
+    def build(cls, elements: Iterable[Element], input_shape: Shape, heads: Sequence[str | None] = (None,)) -> "Graph":
+        """Take blocks apart, name the layers, and infer all shapes.
+
+        Parameters
+        ----------
+        elements: as in a config's `network`.
+        input_shape: of a sample.
+        heads: names of the elements that losses look at, the main one first; None is the last element.
 
         Raises
         ------
-        MisfitError: a layer cannot take what the one before it gives; the path is ``("network", position)``.
+        MisfitError: a layer cannot take what it is given, or nothing takes what it gives; it has the config's path.
         """
+        elements = tuple(elements)
         nodes: list[Node] = []
-        shape = input_shape
-        layers = tuple(layers)
-        for position, (name, layer) in enumerate(zip(names(layers), layers, strict=True)):
+        layers = expand(elements)
+        for placed in layers:
             try:
-                parameters = layer.parameters([shape])
-                node = Node(name, layer, (shape,), layer.output_shape([shape]), parameters)
-                _check_ties(node, nodes)
+                nodes.append(_node(placed, nodes, input_shape))
             except ShapeError as error:
-                raise MisfitError(("network", position), f"layer {name} {error}") from error
-            nodes.append(node)
-            shape = node.shape
-        return cls(input_shape, tuple(nodes))
+                raise MisfitError(placed.path, f"layer {placed.name} {error}") from error
+        places = {node.name: place for place, node in enumerate(nodes)}
+        graph = cls(input_shape, tuple(nodes), tuple(places[output_of(elements, head)] for head in heads))
+        used = graph.ancestors(graph.heads)
+        for place, placed in enumerate(layers):
+            if place not in used:
+                expected = "expected that another layer or a loss takes its output"
+                raise MisfitError(placed.path, f"layer {placed.name} leads nowhere; {expected}")
+        return graph
 
     @property
     def output_shape(self) -> Shape:
-        return self.nodes[-1].shape
+        """That of the main head."""
+        return self.nodes[self.heads[0]].shape
 
-    @property
+    @cached_property
     def parameters(self) -> dict[str, ParameterSpec]:
         """Every parameter that exists, once, by its name in a checkpoint (``hidden1/weights``)."""
         return {
@@ -76,6 +100,11 @@ class Graph:
             for name, spec in node.parameters.items()
             if spec.owner is None
         }
+
+    @cached_property
+    def state(self) -> dict[str, StateSpec]:
+        """Every array of the layers' state, by its name in a checkpoint (``norm1/running_mean``)."""
+        return {f"{node.name}/{name}": spec for node in self.nodes for name, spec in node.state.items()}
 
     @property
     def shared(self) -> frozenset[str]:
@@ -94,16 +123,40 @@ class Graph:
     def node(self, name: str) -> Node:
         return next(node for node in self.nodes if node.name == name)
 
+    def ancestors(self, places: Iterable[int]) -> frozenset[int]:
+        """The places whose outputs are needed for those at ``places``, themselves included."""
+        found = set(places)
+        for place in range(len(self.nodes) - 1, -1, -1):
+            if place in found:
+                found.update(source for source in self.nodes[place].sources if source != SAMPLES)
+        return frozenset(found)
 
-def names(layers: Sequence[Layer]) -> list[str]:
-    """Each layer's name: its own, or its type and its position among the layers of that type (``dense_1``)."""
-    counts: Counter[str] = Counter()
-    result = []
-    for layer in layers:
-        kind: str = layer.type  # type: ignore[attr-defined]  # every member of the family has a type
-        counts[kind] += 1
-        result.append(layer.name or f"{kind}_{counts[kind]}")
-    return result
+    def is_chain(self, count: int | None = None) -> bool:
+        """Whether each of the first ``count`` layers takes the output of the one before it, and nothing else."""
+        return all(node.sources == (place - 1,) for place, node in enumerate(self.nodes[:count]))
+
+
+def _node(placed: Placed, before: Sequence[Node], input_shape: Shape) -> Node:
+    places = {node.name: place for place, node in enumerate(before)} | {INPUT: SAMPLES}
+    sources = tuple(places[name] for name in placed.inputs)
+    inputs = tuple(input_shape if source == SAMPLES else before[source].shape for source in sources)
+    layer = placed.layer
+    parameters = _owned(layer, layer.parameters(inputs), placed.known)
+    node = Node(placed.name, layer, sources, inputs, layer.output_shape(inputs), parameters, layer.state(inputs))
+    _check_ties(node, before)
+    return node
+
+
+def _owned(layer: Layer, own: dict[str, ParameterSpec], known: Mapping[str, str]) -> dict[str, ParameterSpec]:
+    """A layer's parameters, with the full name of the layer whose they are, if they are another's."""
+    if layer.share is not None:
+        if not own:
+            raise ShapeError("has no parameters; expected no `share`")
+        return {name: replace(spec, owner=known.get(layer.share, layer.share)) for name, spec in own.items()}
+    return {
+        name: spec if spec.owner is None else replace(spec, owner=known.get(spec.owner, spec.owner))
+        for name, spec in own.items()
+    }
 
 
 def _check_ties(node: Node, before: Sequence[Node]) -> None:
@@ -114,6 +167,8 @@ def _check_ties(node: Node, before: Sequence[Node]) -> None:
         owner = next((other.parameters.get(name) for other in before if other.name == spec.owner), None)
         if owner is None:
             raise ShapeError(f"is tied to {spec.owner!r}, and no layer before it of that name has {name}")
+        if owner.owner is not None:
+            raise ShapeError(f"is tied to {spec.owner!r}, whose {name} are those of {owner.owner!r}; expected that")
         if owner.shape != spec.shape:
             found, expected = list(owner.shape), list(spec.shape)
             raise ShapeError(f"is tied to {spec.owner!r}, whose {name} have shape {found}; expected {expected}")

@@ -1,42 +1,55 @@
 """The network with its arrays: it allocates what the layers declare, and passes batches forward and backward."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 from math import prod
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from dlcli import random
-from dlcli.graph import Graph, Node
+from dlcli.backward import LOSSES, Backward, plan
+from dlcli.graph import SAMPLES, Graph, Node
+from dlcli.kernels import accumulate
+from dlcli.kernels.launch import Launch
 from dlcli.kernels.sink import part
-from dlcli.layers.base import Array, Arrays, BufferSpec, Layer, Sink
+from dlcli.layers.base import Array, Arrays, BufferSpec, Layer, Shape, Sink
 
 
-class _Views(NamedTuple):
-    """The buffers as batches of one size use them: each layer with its arrays, in the order in which it is asked."""
+@dataclass
+class _Views:
+    """The buffers as batches of one size use them: each layer with its arrays, in the order in which it is asked.
+
+    In training every layer passes the batch on, those that are frozen in evaluation's way; in evaluation those that
+    the main head needs. Sums of gradients run once a layer's backward pass, or the losses, have made all of them.
+    """
 
     arrays: list[Arrays]
-    forward: list[tuple[Layer, Arrays]]
-    backward: list[tuple[Layer, Arrays]]
+    training: list[tuple[Layer, Arrays, bool]]
+    evaluation: list[tuple[Layer, Arrays, bool]]
     penalties: list[tuple[Layer, Arrays]]
+    backward: list[tuple[Layer, Arrays, list[Launch]]] = field(default_factory=list)
+    heads: list[Array] = field(default_factory=list)
+    head_sums: list[Launch] = field(default_factory=list)
+    input_gradient: Array | None = None
 
 
 class Network:
-    """A graph's parameters and buffers.
+    """A graph's parameters, state and buffers.
 
     Parameters
     ----------
     graph: shapes and parameters.
     dtype: float32; float64 for gradient checks.
     seed: of the layers' own random numbers (dropout) and of `initialise`.
-    parameters: arrays to use, and to change, instead of new ones; by name. Others start at zero.
+    parameters: arrays to use, and to change, instead of new ones; by name, of parameters and of state. Other
+        parameters start at zero.
 
     Attributes
     ----------
     parameters: every parameter by its name in a checkpoint, e.g. ``hidden1/weights``.
+    state: every array of the layers' state, likewise.
     """
 
     def __init__(
@@ -51,20 +64,28 @@ class Network:
         self.dtype = np.dtype(dtype)
         self.seed = seed
         given = parameters or {}
-        self.parameters = {
-            name: given[name] if name in given else np.zeros(spec.shape, self.dtype)
-            for name, spec in graph.parameters.items()
-        }
-        for name, spec in graph.parameters.items():
-            array = self.parameters[name]
-            if (array.shape, array.dtype) != (spec.shape, self.dtype) or not array.flags.c_contiguous:
-                raise ValueError(f"{name} must be contiguous, {spec.shape} {self.dtype}: kernels see its address only")
+        self.parameters = {name: self._array(name, spec.shape, 0.0, given) for name, spec in graph.parameters.items()}
+        self.state = {name: self._array(name, spec.shape, spec.initial, given) for name, spec in graph.state.items()}
         self._keys = [random.key(seed, "layer", node.name) for node in graph.nodes]
         self._sinks: dict[str, Sink] = {}
         self._input_gradient = False
         self._capacity = 0
         self._views: dict[int, _Views] = {}
         self._outputs: list[Array] = []
+        self._gradients: tuple[Backward, Array] | None = None
+
+    def _array(self, name: str, shape: Shape, initial: float, given: Mapping[str, Array]) -> Array:
+        if name not in given:
+            return np.full(shape, initial, self.dtype) if initial else np.zeros(shape, self.dtype)
+        array = given[name]
+        if (array.shape, array.dtype) != (shape, self.dtype) or not array.flags.c_contiguous:
+            raise ValueError(f"{name} must be contiguous, {shape} {self.dtype}: kernels see its address only")
+        return array
+
+    @property
+    def tensors(self) -> dict[str, Array]:
+        """All that a checkpoint keeps of the network: parameters and state."""
+        return self.parameters | self.state
 
     def initialise(self, names: Iterable[str] | None = None) -> None:
         """Draw initial values, of all parameters or of those named; each has a generator of its own."""
@@ -78,47 +99,55 @@ class Network:
 
         A parameter in ``graph.shared`` gets its gradient in parts, whose sum a ``STORE`` sink has in the end; an
         ``UPDATE`` is done when the last has come.
+        A layer with state none of whose parameters has a sink is frozen: its state stays as it is, too.
         """
         self._sinks = dict(sinks)
         self._input_gradient = input_gradient
-        self.__dict__.pop("_first_needed", None)
         self._views.clear()
+        self._gradients = None
 
     def wrap_layers(self, wrap: Callable[[Node], Layer]) -> None:
         """Let others stand in for the layers, the same but for what they do besides: a clock's, say."""
-        nodes = (replace(node, layer=wrap(node)) for node in self.graph.nodes)
-        self.graph = Graph(self.graph.input_shape, tuple(nodes))
+        self.graph = replace(self.graph, nodes=tuple(replace(node, layer=wrap(node)) for node in self.graph.nodes))
         self._views.clear()
 
     def forward(self, x: Array, *, training: bool = False, step: int = 0) -> Array:
-        """The output (N, …) for x (N, …), a buffer that the next pass overwrites.
+        """The main head's output (N, …) for x (N, …), a buffer that the next pass overwrites.
 
-        Random layers are at work in ``training`` only, as functions of ``step``.
+        Random layers are at work in ``training`` only, as functions of ``step``; so are heads beside the main one.
         """
         views = self._batch(len(x))
-        inputs = views.arrays[0].inputs[0]
-        if x.shape != inputs.shape:
-            raise ValueError(f"found samples of shape {x.shape[1:]}, expected {inputs.shape[1:]}")
-        np.copyto(inputs, x, casting="unsafe")
-        for layer, arrays in views.forward:
-            layer.forward(arrays, training, step)
-        return views.arrays[-1].output
+        if x.shape[1:] != self.graph.input_shape:
+            raise ValueError(f"found samples of shape {x.shape[1:]}, expected {self.graph.input_shape}")
+        np.copyto(self._inputs[: len(x)], x, casting="unsafe")
+        for layer, arrays, mode in views.training if training else views.evaluation:
+            layer.forward(arrays, mode, step)
+        return views.arrays[self.graph.heads[0]].output
 
-    def output_gradient(self, samples: int) -> Array:
-        """The buffer (samples, …) in which `backward` expects d loss / d output."""
-        return self._batch(samples).arrays[-1].d_output
+    def head(self, samples: int, index: int) -> Array:
+        """The output (samples, …) that a loss looks at, of the last `forward` in training."""
+        return self._batch(samples).arrays[self.graph.heads[index]].output
+
+    def output_gradient(self, samples: int, index: int = 0) -> Array:
+        """The buffer (samples, …) in which `backward` expects d loss / d output, by the loss's index."""
+        return self._batch(samples).heads[index]
 
     def backward(self, samples: int) -> None:
-        """Pass back the output gradient of the batch just passed forward in training, into the sinks.
+        """Pass back the output gradients of the batch just passed forward in training, into the sinks.
 
-        It ends at the first layer with a sink; what lies before gets no gradient.
+        It visits the layers with a sink and those that their outputs go into; others get no gradient.
         """
-        for layer, arrays in self._batch(samples).backward:
+        views = self._batch(samples)
+        for launch in views.head_sums:
+            launch.run()
+        for layer, arrays, sums in views.backward:
             layer.backward(arrays)
+            for launch in sums:
+                launch.run()
 
     def input_gradient(self, samples: int) -> Array:
         """d loss / d x of the last `backward`, after ``bind(…, input_gradient=True)``."""
-        gradient = self._batch(samples).arrays[0].d_inputs[0]
+        gradient = self._batch(samples).input_gradient
         assert gradient is not None, "bind the network with input_gradient=True first"  # noqa: S101
         return gradient
 
@@ -131,16 +160,13 @@ class Network:
         """What the layers add to the loss of the batch just passed forward."""
         return sum(layer.penalty(arrays) for layer, arrays in self._batch(samples).penalties)
 
-    @cached_property
-    def _first_needed(self) -> int:
-        """Index of the first layer whose backward pass is wanted."""
-        if self._input_gradient:
-            return 0
-        wanted = [i for i, node in enumerate(self.graph.nodes) if self._own_sinks(node)]
-        return wanted[0] if wanted else len(self.graph.nodes)
+    # Buffers
 
     def _own_sinks(self, node: Node) -> dict[str, Sink]:
         return {p: self._sinks[s] for p in node.parameters if (s := node.source(p)) in self._sinks}
+
+    def _frozen(self, node: Node) -> bool:
+        return bool(self._sinks and node.state and node.parameters) and not self._own_sinks(node)
 
     def _batch(self, samples: int) -> _Views:
         """Views of the buffers for a batch of this many samples."""
@@ -148,86 +174,106 @@ class Network:
             self._allocate(samples)
         views = self._views.get(samples)
         if views is None:
-            arrays = self._make_views(samples)
-            layers = [(node.layer, own) for node, own in zip(self.graph.nodes, arrays, strict=True)]
-            views = self._views[samples] = _Views(
-                arrays=arrays,
-                forward=layers,
-                backward=layers[self._first_needed :][::-1],
-                penalties=[
-                    (layer, own) for layer, own in layers if getattr(type(layer), "penalty", None) is not Layer.penalty
-                ],
-            )
+            views = self._views[samples] = self._make_views(samples)
         return views
 
     def _allocate(self, samples: int) -> None:
         """Buffers for the largest batch so far; smaller batches use their leading part."""
-        nodes = self.graph.nodes
         self._views.clear()
+        self._gradients = None
         self._capacity = samples
         # Batches are copied to a place of the network's own: layers plan their kernels for arrays that stay.
         self._inputs = np.zeros((samples, *self.graph.input_shape), self.dtype)
         self._outputs = []
-        for node in nodes:
-            before, shape = self._outputs[-1] if self._outputs else self._inputs, (samples, *node.shape)
-            self._outputs.append(before.reshape(shape) if node.layer.is_view else np.zeros(shape, self.dtype))
+        for node in self.graph.nodes:
+            shape = (samples, *node.shape)
+            viewed = self._output(node.sources[0]).reshape(shape) if node.layer.is_view else None
+            self._outputs.append(np.zeros(shape, self.dtype) if viewed is None else viewed)
         self._saved = [
             {name: self._buffer(spec, samples) for name, spec in node.layer.saved(node.inputs).items()}
-            for node in nodes
+            for node in self.graph.nodes
         ]
-        self._gradients: list[Array] = []
 
     def _buffer(self, spec: BufferSpec, samples: int) -> Array:
         shape = spec.shape if spec.per_batch else (samples, *spec.shape)
         return np.zeros(shape, spec.dtype or self.dtype)
 
-    def _make_views(self, samples: int) -> list[Arrays]:
-        nodes = self.graph.nodes
-        first = self._first_needed
-        if first < len(nodes) and not self._gradients:
-            # A layer's gradient is dead once its own backward pass is done: two buffers, in turn, serve the chain.
-            # The gradients of a view and of its input share their memory, as their values do.
-            largest = max(prod(shape) for shape in (self.graph.input_shape, *(node.shape for node in nodes)))
-            self._gradients = [np.zeros(self._capacity * largest, self.dtype) for _ in range(2)]
+    def _output(self, place: int) -> Array:
+        return self._inputs if place == SAMPLES else self._outputs[place]
 
-        def gradient(index: int) -> Array:
-            shape = nodes[index].shape if index >= 0 else self.graph.input_shape
-            turn = sum(not node.layer.is_view for node in nodes[: index + 1]) % 2
-            return self._gradients[turn][: samples * prod(shape)].reshape(samples, *shape)
+    def _plan_backward(self) -> tuple[Backward, Array]:
+        """The backward pass for the sinks that are bound, and the memory for its gradients."""
+        if self._gradients is None:
+            own = frozenset(place for place, node in enumerate(self.graph.nodes) if self._own_sinks(node))
+            backward = plan(self.graph, own, self._capacity, input_gradient=self._input_gradient)
+            self._gradients = backward, np.zeros(backward.size, self.dtype)
+        return self._gradients
 
-        views = []
-        for index, node in enumerate(nodes):
-            saved = {
-                name: buffer if spec.per_batch else buffer[:samples]
-                for (name, buffer), spec in zip(
-                    self._saved[index].items(), node.layer.saved(node.inputs).values(), strict=True
-                )
-            }
-            arrays = Arrays(
-                inputs=((self._outputs[index - 1] if index else self._inputs)[:samples],),
-                output=self._outputs[index][:samples],
-                parameters={name: self.parameters[node.source(name)] for name in node.parameters},
-                saved=saved,
-                key=self._keys[index],
-            )
-            if index >= first:
-                arrays.d_output = gradient(index)
-                wants_input = index > first or self._input_gradient
-                arrays.d_inputs = (gradient(index - 1) if wants_input else None,)
-                arrays.sinks = self._node_sinks(index)
-            views.append(arrays)
+    def _make_views(self, samples: int) -> _Views:
+        nodes, heads = self.graph.nodes, self.graph.heads
+        arrays = [self._node_arrays(place, samples) for place in range(len(nodes))]
+        layers = [(node.layer, own) for node, own in zip(nodes, arrays, strict=True)]
+        training = [(*layer, not self._frozen(node)) for layer, node in zip(layers, nodes, strict=True)]
+        needed = self.graph.ancestors(heads[:1])
+        views = _Views(
+            arrays=arrays,
+            training=training,
+            evaluation=[(*layer, False) for place, layer in enumerate(layers) if place in needed],
+            penalties=[layer for layer in layers if getattr(type(layer[0]), "penalty", None) is not Layer.penalty],
+        )
+        if self._sinks or self._input_gradient:
+            self._connect(views, layers, samples)
         return views
 
-    def _node_sinks(self, index: int) -> dict[str, Sink | None]:
-        """The node's sinks; a shared parameter's gradient comes in parts, the last layer's first."""
-        nodes, node = self.graph.nodes, self.graph.nodes[index]
-        before, after = ({other.source(name) for other in others for name in other.parameters}
-                         for others in (nodes[:index], nodes[index + 1 :]))  # fmt: skip
-        sinks: dict[str, Sink | None] = {}
-        for name in node.parameters:
-            source = node.source(name)
-            sink = self._sinks.get(source)
-            if sink is not None:
-                sink = sink._replace(kind=part(sink.kind, source not in after, source not in before))
-            sinks[name] = sink
-        return sinks
+    def _connect(self, views: _Views, layers: list[tuple[Layer, Arrays]], samples: int) -> None:
+        """Give the layers their gradients, and the views their backward pass."""
+        nodes = self.graph.nodes
+        backward, memory = self._plan_backward()
+
+        def gradient(start: int, place: int) -> Array:
+            shape = (samples, *(self.graph.input_shape if place == SAMPLES else nodes[place].shape))
+            return memory[start : start + prod(shape)].reshape(shape)
+
+        def sums(place: int) -> list[Launch]:
+            added = [[memory[at : at + samples * s.values] for at in s[:2]] for s in backward.sums.get(place, [])]
+            return [launch for pair in added for launch in accumulate.add.plan(*pair)]
+
+        parts = [nodes[place].source(name) for place in backward.order for name in nodes[place].parameters]
+        left, whole = Counter(parts), Counter(parts)
+        for place in backward.order:
+            node, (layer, arrays) = nodes[place], layers[place]
+            arrays.d_output = gradient(backward.outputs[place], place)
+            starts = zip(backward.inputs[place], node.sources, strict=True)
+            arrays.d_inputs = tuple(None if start is None else gradient(start, source) for start, source in starts)
+            arrays.sinks = {}
+            for name in node.parameters:
+                source = node.source(name)
+                arrays.sinks[name] = self._sink(source, left[source] == whole[source], left[source] == 1)
+                left[source] -= 1
+            views.backward.append((layer, arrays, sums(place)))
+        views.heads.extend(map(gradient, backward.heads, self.graph.heads))
+        views.head_sums.extend(sums(LOSSES))
+        if self._input_gradient:
+            views.input_gradient = gradient(backward.outputs[SAMPLES], SAMPLES)
+
+    def _node_arrays(self, place: int, samples: int) -> Arrays:
+        node = self.graph.nodes[place]
+        specs = node.layer.saved(node.inputs)
+        return Arrays(
+            inputs=tuple(self._output(source)[:samples] for source in node.sources),
+            output=self._outputs[place][:samples],
+            parameters={name: self.parameters[node.source(name)] for name in node.parameters},
+            saved={
+                name: buffer if specs[name].per_batch else buffer[:samples]
+                for name, buffer in self._saved[place].items()
+            },
+            key=self._keys[place],
+            state={name: self.state[f"{node.name}/{name}"] for name in node.state},
+            d_inputs=(None,) * len(node.sources),
+            sinks=dict.fromkeys(node.parameters),
+        )
+
+    def _sink(self, source: str, first: bool, last: bool) -> Sink | None:
+        """A parameter's sink for one of its users, the first or the last in the backward pass."""
+        sink = self._sinks.get(source)
+        return None if sink is None else sink._replace(kind=part(sink.kind, first, last))

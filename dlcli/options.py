@@ -94,7 +94,9 @@ class Options(BaseModel):
 
 
 class Family(Options):
-    """Options chosen by `type`. A subclass that names its `package` is a family; a subclass of that, a member.
+    """Options chosen by `type`. A subclass that names its `package` is a family; one with a `type`, a member.
+
+    A subclass of a family without a type is a part of it: it stands for those members that are derived from it.
 
     A field annotated with the family accepts any member, written as a mapping with its ``type`` or, when no
     option needs a value, as the type's bare name (``loss: softmax_cross_entropy``).
@@ -104,12 +106,15 @@ class Family(Options):
     default_type: ClassVar[str | None] = None  # the type of a mapping that names none
     also_called: ClassVar[tuple[str, ...]] = ()  # other spellings of a member's type
     _members: ClassVar[dict[str, type["Family"]]]
+    _chooses: ClassVar[bool]
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
         if "package" in cls.__dict__:
             cls._members = {}
-        elif "type" in cls.__pydantic_fields__:
+        if "type" not in cls.__pydantic_fields__:
+            cls._chooses = True
+        else:
             (name,) = get_args(cls.__pydantic_fields__["type"].annotation)
             if name in cls._members:
                 raise TypeError(f"{cls.__name__}: type {name!r} is taken by {cls._members[name].__name__}")
@@ -119,7 +124,12 @@ class Family(Options):
     def members(cls) -> dict[str, type[Self]]:
         """Every member of the family by its YAML type, in alphabetical order; imports their modules."""
         _import_all(cls.package)
-        return dict(sorted(cls._members.items()))  # type: ignore[arg-type]
+        return {name: member for name, member in sorted(cls._members.items()) if issubclass(member, cls)}
+
+    @classmethod
+    def chooses(cls) -> bool:
+        """Whether any of several members may stand where this class is expected."""
+        return "_chooses" in cls.__dict__
 
     @classmethod
     def type_spellings(cls) -> dict[str, str]:
@@ -128,7 +138,7 @@ class Family(Options):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        if "_members" not in cls.__dict__:  # a member, or the family itself while its class is being made
+        if not cls.chooses():  # a member, or the family itself while its class is being made
             return handler(source)
         choices = {name: handler.generate_schema(member) for name, member in cls.members().items()}
         return core_schema.no_info_before_validator_function(

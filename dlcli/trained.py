@@ -1,25 +1,23 @@
 """A trained network, taken from a run or a checkpoint alone: to evaluate, and to predict with."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dlcli.config.experiment import Experiment
-from dlcli.data.options import Split
+from dlcli.data.options import CROP, Split, has_crop
 from dlcli.data.pipeline import BatchSource, check_statistics, prepare
 from dlcli.errors import CheckpointError, DataError, MisfitError, UsageError
 from dlcli.graph import Graph
 from dlcli.layers.base import Array, Shape
 from dlcli.network import Network
 from dlcli.training.checkpoint import Checkpoint, load
-from dlcli.training.measure import measure
+from dlcli.training.measure import TOP, mean_probabilities, measure
 from dlcli.training.run_directory import find_checkpoint
 from dlcli.training.session import TRANSFORM
-
-TOP = 5  # classes that a prediction names
 
 
 @dataclass(frozen=True)
@@ -42,6 +40,23 @@ class Trained:
         """Raw samples (N, …) as the network takes them."""
         return BatchSource(x, None, self.experiment.data.transform, self.statistics)
 
+    def with_crops(self, crops: int | None) -> "Trained":
+        """The same, evaluated on so many crops of each image; None: as many as its config says.
+
+        Raises
+        ------
+        UsageError: the images are not cropped, or there are no classes.
+        """
+        data = self.experiment.data
+        if crops is None:
+            return self
+        if crops > 1 and not has_crop(data.transform):
+            raise UsageError(f"found {crops} crops, {CROP} in the config")
+        if crops > 1 and self.task == "regression":
+            raise UsageError(f"found {crops} crops for a regression; expected 1: there are no probabilities to average")
+        data = data.model_copy(update={"test_crops": crops})
+        return replace(self, experiment=self.experiment.model_copy(update={"data": data}))
+
 
 def open_run(run: Path, which: str | None = None) -> Trained:
     """Load a run directory's checkpoint (best, else last, unless ``which`` says) or a checkpoint file.
@@ -57,17 +72,17 @@ def open_run(run: Path, which: str | None = None) -> Trained:
         experiment = Experiment.model_validate(record["experiment"])
         classes, task = tuple(record["classes"]), str(record["task"])
         raw_shape, sample_shape = tuple(record["raw_shape"]), tuple(record["sample_shape"])
-        graph = Graph.build(experiment.network, sample_shape)
+        graph = Graph.build(experiment.network, sample_shape, [loss.input for loss in experiment.heads])
         statistics = _statistics(checkpoint, path)
         check_statistics(experiment.data.transform, raw_shape, statistics)
         if task != "regression":
-            experiment.loss.check(graph.output_shape, "classification", len(classes))
+            experiment.main_loss.check(graph.output_shape, "classification", len(classes))
     except (ValueError, KeyError, TypeError, MisfitError, DataError) as error:
         raise CheckpointError(f"{path}: its record is not one of this version of dlcli: {error}") from error
     # The file's own arrays are used: however large a network the record claims, no more memory is taken.
-    parameters = {
-        name: checkpoint.tensor(name, spec.shape, np.float32, path) for name, spec in graph.parameters.items()
-    }
+    shapes = {name: spec.shape for name, spec in graph.parameters.items()}
+    shapes |= {name: spec.shape for name, spec in graph.state.items()}
+    parameters = {name: checkpoint.tensor(name, shape, np.float32, path) for name, shape in shapes.items()}
     network = Network(graph, seed=experiment.seed, parameters=parameters)
     return Trained(experiment, network, classes, task, raw_shape, statistics, path, record)
 
@@ -95,7 +110,8 @@ def evaluate(trained: Trained, split: Split | None = None) -> dict[str, Any]:
     if source is None:
         there = ", ".join(name for name, found in sources.items() if found is not None)
         raise UsageError(f"the data have no {split} set; expected one of: {there}")
-    measured = measure(trained.network, trained.experiment.loss, source, trained.experiment.data.batch_size)
+    options = trained.experiment.data
+    measured = measure(trained.network, trained.experiment.main_loss, source, options.batch_size, options.test_crops)
     result: dict[str, Any] = {"split": split, "samples": len(source), "loss": measured.loss}
     if measured.targets is None or measured.predicted is None:
         return result | dict.fromkeys(("error", "top5_error", "confusion", "classes"))
@@ -113,15 +129,16 @@ def predict(trained: Trained, batches: Iterable[Array]) -> Iterator[dict[str, An
     A classification gives ``index``, ``label``, ``probability`` and ``top``; a regression ``index`` and ``output``.
     """
     index = 0
+    loss, crops = trained.experiment.main_loss, trained.experiment.data.test_crops
     for x in batches:
-        (batch,) = trained.source(x).iterate(len(x))
-        outputs = trained.network.forward(batch.x)
+        source, whole = trained.source(x), slice(0, len(x))
         if trained.task == "regression":
-            for row in outputs.reshape(len(x), -1):
+            (batch,) = source.iterate(len(x))
+            for row in trained.network.forward(batch.x).reshape(len(x), -1):
                 yield {"index": index, "output": [_number(value) for value in row]}
                 index += 1
             continue
-        for row in trained.experiment.loss.probabilities(outputs):
+        for row in mean_probabilities(trained.network, loss, source, whole, crops):
             top = [[trained.classes[place], _number(row[place])] for place in np.argsort(-row, kind="stable")[:TOP]]
             yield {"index": index, "label": top[0][0], "probability": top[0][1], "top": top}
             index += 1

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -14,7 +14,7 @@ import numpy as np
 from dlcli.config.dump import dump
 from dlcli.config.experiment import Experiment
 from dlcli.data.pipeline import BatchSource, Prepared, prepare
-from dlcli.errors import CheckpointError, DataError, MisfitError, UsageError
+from dlcli.errors import DataError, MisfitError, UsageError
 from dlcli.graph import Graph
 from dlcli.network import Network
 from dlcli.optim.schedules.base import Metric
@@ -29,6 +29,7 @@ from dlcli.training.run_directory import RunDirectory, find_checkpoint, load_lat
 from dlcli.training.session import TRANSFORM, Session, progress_of
 from dlcli.training.signals import Requests
 from dlcli.training.stage import Stage
+from dlcli.training.transfer import frozen, transfer
 
 SUPERVISED = "supervised"
 MAY_CHANGE = ("output.", "training.epochs")  # between a run and its resumption
@@ -51,6 +52,7 @@ def run(
     resume: bool = False,
     overwrite: bool = False,
     init: Path | None = None,
+    replaced: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Train, from the data to the test metrics; returns what ``dlcli train --json`` prints.
 
@@ -66,12 +68,14 @@ def run(
         data = prepare(experiment.data)
         network = build_network(experiment, data)
         plans = plan(experiment, data, network)
-        finished = [] if init is None else _start_from(init, data, network)
+        finished, mapping = ([], []) if init is None else _start_from(init, network, replaced)
         output = experiment.output
         with RunDirectory(directory, resume=resume, overwrite=overwrite, keep=output.keep) as run_directory:
             reporter = Logged(reporter, run_directory)
-            session = Session(run_directory, network.parameters, _constants(data), _record(experiment, data))
+            session = Session(run_directory, network.tensors, _constants(data), _record(experiment, data, network))
             session.progress.finished = finished
+            for line in mapping:
+                reporter.message(line)
             if resume:
                 _resume(session, experiment, data, reporter)
             run_directory.write_config(dump(experiment))
@@ -95,15 +99,19 @@ def build_graph(experiment: Experiment, data: Prepared) -> Graph:
     ------
     MisfitError: layers, loss, metrics or pretraining don't fit each other or the data; it names the config's key.
     """
-    graph = Graph.build(experiment.network, data.sample_shape)
+    heads = [loss.input for loss in experiment.heads]
+    graph = Graph.build(experiment.network, data.sample_shape, heads)
     if not graph.parameters:
         raise MisfitError(("network",), "found no layer with weights, expected at least one: there is nothing to train")
     targets = len(data.classes) if data.task == "classification" else prod(data.target_shape)
-    try:
-        experiment.loss.check(graph.output_shape, data.task, targets)
-        experiment.loss.check_targets(data.train.y)
-    except ValueError as error:
-        raise MisfitError(("loss",), str(error)) from error
+    for place, (loss, head) in enumerate(zip(experiment.heads, graph.heads, strict=True)):
+        try:
+            loss.check(graph.nodes[head].shape, data.task, targets)
+            loss.check_targets(data.train.y)
+        except ValueError as error:
+            path = ("loss",) if experiment.loss is not None else ("losses", place)
+            raise MisfitError(path, str(error)) from error
+    frozen(graph, experiment.freeze)
     _check_metrics(experiment, data)
     if experiment.pretrain is not None:
         nodes_to_pretrain(experiment.pretrain, graph)
@@ -123,9 +131,11 @@ def plan(experiment: Experiment, data: Prepared, network: Network) -> list[Plan]
 
     def supervised() -> Stage:
         training = experiment.training
+        main, *auxiliary = experiment.heads
+        still = frozen(network.graph, experiment.freeze)
         return Stage(
             name=SUPERVISED,
-            objective=Backpropagation(network, experiment.loss, experiment.optimiser),
+            objective=Backpropagation(network, main, experiment.optimiser, auxiliary=auxiliary, frozen=still),
             train=data.train,
             validation=data.validation,
             epochs=training.epochs,
@@ -198,8 +208,9 @@ def _summary(
     if stages == "all" and history and data.test is not None:
         path = find_checkpoint(session.directory.path)
         checkpoint = load(path)
-        checkpoint.take(network.parameters, path)
-        measured = measure(network, experiment.loss, data.test, experiment.data.batch_size).metrics()
+        checkpoint.take(network.tensors, path)
+        options = experiment.data
+        measured = measure(network, experiment.main_loss, data.test, options.batch_size, options.test_crops).metrics()
         row = {f"test_{name}": value for name, value in measured.items()}
         epoch = len(checkpoint.record["progress"]["history"])
         row = {"stage": "test", "epoch": epoch, "step": checkpoint.record["progress"]["step"]} | row
@@ -213,8 +224,9 @@ def _constants(data: Prepared) -> dict[str, np.ndarray]:
     return {f"{TRANSFORM}{name}": array for name, array in data.statistics.items()}
 
 
-def _record(experiment: Experiment, data: Prepared) -> dict[str, Any]:
+def _record(experiment: Experiment, data: Prepared, network: Network) -> dict[str, Any]:
     return {
+        "parameters": list(network.tensors),
         "experiment": experiment.model_dump(mode="json"),
         "classes": list(data.classes),
         "task": data.task,
@@ -247,15 +259,12 @@ def _resume(session: Session, experiment: Experiment, data: Prepared, reporter: 
     reporter.message(f"going on from {path}: stage {progress.stage}, step {progress.step}")
 
 
-def _start_from(init: Path, data: Prepared, network: Network) -> list[str]:
-    """Begin with the parameters of another run's checkpoint; gives the pretraining stages that it has behind it."""
+def _start_from(init: Path, network: Network, replaced: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Begin with another run's parameters; gives the pretraining stages behind them, and what was taken."""
     path = find_checkpoint(init, "last") if init.is_dir() else find_checkpoint(init)
     checkpoint = load(path)
-    if checkpoint.record.get("sample_shape") != list(data.sample_shape):
-        found, expected = checkpoint.record.get("sample_shape"), list(data.sample_shape)
-        raise CheckpointError(f"{path}: trained on samples of shape {found}, expected {expected}")
-    checkpoint.take(network.parameters, path)
-    return [stage for stage in progress_of(path, checkpoint).finished if stage.startswith("pretrain/")]
+    mapping = transfer(checkpoint, path, network, replaced)
+    return [stage for stage in progress_of(path, checkpoint).finished if stage.startswith("pretrain/")], mapping
 
 
 def _differences(before: Any, now: Any, path: str = "") -> list[str]:

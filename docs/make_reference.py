@@ -9,7 +9,7 @@ from pydantic_core import PydanticUndefined
 from dlcli.config.experiment import Experiment
 from dlcli.data.options import DataOptions, Source, Tail, Transform
 from dlcli.initialisers.base import Initialiser
-from dlcli.layers.base import Layer, MultiplierOptions
+from dlcli.layers.base import Block, Layer, MultiplierOptions
 from dlcli.layers.sparsity import SparsityOptions
 from dlcli.losses.base import Loss
 from dlcli.optim.base import Optimiser
@@ -31,6 +31,7 @@ SECTIONS: list[tuple[str, type[Options], list[type[Options]]]] = [
     ("data.source", Source, []),
     ("data.transform", Transform, []),
     ("network", Layer, [MultiplierOptions]),
+    ("network: blocks", Block, []),
     ("initialiser, bias_initialiser", Initialiser, []),
     ("loss", Loss, []),
     ("sgd", Optimiser, []),

@@ -14,7 +14,7 @@ ROOT = Path(dlcli.__file__).parent
 BASE = {"errors", "options", "random", "version"}
 KERNELS = {"kernels", "cache"}
 LAYERS = {"layers", "initialisers", *KERNELS, *BASE}
-NETWORK = {"network", "graph", "losses", "optim", "data", *LAYERS}
+NETWORK = {"network", "graph", "expansion", "losses", "optim", "data", *LAYERS}
 MAY_IMPORT = {
     "version": set(),
     "errors": set(),
@@ -24,11 +24,14 @@ MAY_IMPORT = {
     "kernels": {"cache"},
     "initialisers": BASE,
     "layers": {"initialisers", *KERNELS, *BASE},
-    "graph": LAYERS,
+    "expansion": LAYERS,
+    "graph": {"expansion", *LAYERS},
+    "arena": set(),
+    "backward": {"graph", "arena", *LAYERS},
     "losses": LAYERS,
     "optim": LAYERS,
     "data": LAYERS,
-    "network": {"graph", *LAYERS},
+    "network": {"graph", "backward", *LAYERS},
     "training": NETWORK,
     "pretrain": {"training", *NETWORK},
     "config": {"training", "pretrain", *NETWORK},  # the classes of options, through the registry
@@ -46,6 +49,7 @@ OUTSIDE = {  # the only parts that may import these packages
     "yaml": {"config", "cli"},
     "safetensors": {"training"},
     "matplotlib": {"report"},
+    "PIL": {"data"},
 }
 NEVER = {"pickle", "marshal", "shelve", "dill", "torch", "scipy"}
 

@@ -34,6 +34,18 @@ def test_dlcli_alone_needs_no_other_system(tmp_path):
     assert "64-64-10" in path.with_suffix(".md").read_text(encoding="utf-8")
 
 
+@pytest.mark.skipif(bool(os.environ.get("NUMBA_DISABLE_JIT")), reason="times compiled code")
+def test_the_data_path_has_its_own_figure(tmp_path):
+    command = [sys.executable, "-m", "bench", "data", "cifar", "--only", "dlcli", "--quick", "--out", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (path,) = tmp_path.glob("*.json")
+    (row,) = json.loads(path.read_text(encoding="utf-8"))["data"]["rows"]
+    timing = row["contenders"]["dlcli"]
+    assert timing["batches_per_second"] == pytest.approx(1e3 / timing["median_ms"], rel=1e-3)
+    assert "| CIFAR-10: pad and crop" in path.with_suffix(".md").read_text(encoding="utf-8")
+
+
 def test_an_unknown_name_is_refused():
     done = subprocess.run([sys.executable, "-m", "bench", "lenett"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1

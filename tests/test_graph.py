@@ -5,7 +5,8 @@ import re
 import pytest
 
 from dlcli.errors import MisfitError
-from dlcli.graph import Graph, names
+from dlcli.expansion import names
+from dlcli.graph import Graph
 from tests.layers.harness import layer_of
 
 

@@ -4,10 +4,12 @@ import json
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from dlcli.config.experiment import Experiment
+from dlcli.data.options import DataOptions
 from dlcli.data.pipeline import prepare
-from dlcli.errors import CheckpointError, DataError, UsageError
+from dlcli.errors import CheckpointError, DataError, MisfitError, UsageError
 from dlcli.trained import evaluate, open_run, predict
 from dlcli.training.checkpoint import Checkpoint, load, save
 from dlcli.training.run_directory import find_checkpoint
@@ -112,6 +114,24 @@ def test_a_class_that_is_never_there_or_never_found_has_no_share(tmp_path):
     assert [row["recall"] for row in result["classes"]] == [None, None, 0, None, None, 0, None]
     assert [row["precision"] for row in result["classes"]] == [0, None, None, None, None, None, None]
     assert (result["error"], result["top5_error"]) == (1, 0)  # equals: none scored higher than the true class
+
+
+def test_an_ignored_class_is_neither_mistaken_nor_predicted(tmp_path):
+    """The last class has no output: the network tells the others apart, and that is what is measured."""
+    loss = {"type": "softmax_cross_entropy", "ignored_label": 2, "class_weights": [1.0, 2.0, 1.0]}
+    source = SUPERVISED["data"]["source"] | {"deviation": 0.3}
+    output = [*SUPERVISED["network"][:3], {"type": "dense", "name": "output", "units": 2}]
+    summary = train(tmp_path / "run", experiment(network=output, loss=loss, data__source=source, training__epochs=40))
+    assert summary["train_error"] < 0.1
+    trained = open_run(tmp_path / "run")
+    found = evaluate(trained)
+    classes = prepare(trained.experiment.data).test.y
+    confusion = np.array(found["confusion"])
+    assert confusion.sum(axis=1).tolist() == [np.sum(classes == 0), np.sum(classes == 1), 0]
+    assert found["error"] == summary["test_error"] == 1 - np.trace(confusion) / confusion.sum()
+    assert found["samples"] == 20
+    first = next(predict(trained, [np.zeros((1, 6), np.float32)]))
+    assert [label for label, _ in first["top"]] in ([0, 1], [1, 0])
 
 
 def test_top5_has_no_meaning_up_to_five_classes(tmp_path):
@@ -282,3 +302,68 @@ def test_inconsistent_checkpoints_are_refused(run, tmp_path, edit):
     path = edited(run, tmp_path, change)
     with pytest.raises(CheckpointError, match=f"edited.safetensors: .*(?s:{message})"):
         open_run(path)
+
+
+CROPS = experiment(
+    data__source={"type": "synthetic", "shape": [6, 5, 2], "classes": CLASSES, "samples": 80, "test_samples": 21},
+    data__transform=[{"type": "random_crop", "size": [4, 4]}, "mirror", {"type": "subtract_mean"}],
+    data__test_crops=5,
+    network=[{"type": "dense", "name": "output", "units": CLASSES}],
+)
+
+
+@pytest.fixture(scope="module")
+def cropping(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("crops") / "run"
+    return directory, train(directory, CROPS)
+
+
+def by_hand(run, crops):
+    """Mean probabilities of the test samples over the first crops: corners, centre, mirror images."""
+    tensors = {name: array.astype(np.float64) for name, array in load(find_checkpoint(run)).tensors.items()}
+    x = CROPS.data.source.load().test.x - tensors["transform/2/mean"]
+    views = [x[:, i : i + 4, j : j + 4] for i, j in ((0, 0), (0, 1), (2, 0), (2, 1), (1, 0))]
+    views = {1: views[4:], 5: views, 10: views + [view[:, :, ::-1] for view in views]}[crops]
+    each = [softmax(v.reshape(21, -1) @ tensors["output/weights"] + tensors["output/bias"]) for v in views]
+    return np.mean(each, axis=0)
+
+
+@pytest.mark.parametrize("crops", [None, 1, 5, 10])
+def test_crops_are_averaged(cropping, crops):
+    run, summary = cropping
+    trained = open_run(run).with_crops(crops)
+    p, data = by_hand(run, crops or 5), CROPS.data.source.load().test
+    result = evaluate(trained)
+    own = p[np.arange(21), data.y]
+    assert result["loss"] == pytest.approx(-np.log(own).mean(), rel=1e-4)
+    assert result["error"] == np.mean(p.argmax(axis=1) != data.y)
+    assert result["top5_error"] == np.mean((p > own[:, None]).sum(axis=1) >= 5)
+    found = list(predict(trained, [data.x[:20], data.x[20:]]))
+    np.testing.assert_allclose([row["probability"] for row in found], p.max(axis=1), rtol=1e-4)
+    if crops is None:
+        assert (summary["test_loss"], summary["test_error"]) == (result["loss"], result["error"])
+
+
+def test_crops_need_crops_and_classes(run, regression):
+    with pytest.raises(UsageError, match=r"found 10 crops, expected a transform that crops \(random_crop, "):
+        open_run(run).with_crops(10)
+    assert open_run(run).with_crops(1).experiment.data.test_crops == 1
+    with pytest.raises(UsageError, match="expected a transform that crops"):
+        open_run(regression[0]).with_crops(5)
+    with pytest.raises(ValidationError, match=r"data\.test_crops\n.*found 5 crops, expected a transform that crops"):
+        experiment(data__test_crops=5)
+    with pytest.raises(ValidationError, match=r"data\.test_crops"):
+        experiment(CROPS.model_dump(mode="json"), data__test_crops=2)
+
+
+def test_crops_of_a_regression_are_refused(tmp_path):
+    x = np.zeros((9, 3, 3, 1), np.uint8)
+    np.savez(tmp_path / "d.npz", x_train=x, y_train=np.linspace(0, 1, 9))
+    changed = {"data__source": {"type": "npz", "file": str(tmp_path / "d.npz")}, "data__validation": 0}
+    crop = [{"type": "centre_crop", "size": 2}]
+    of = experiment(data__transform=crop, network=[{"type": "dense", "units": 1}], loss="mean_squared_error", **changed)
+    train(tmp_path / "run", of)
+    with pytest.raises(UsageError, match="found 5 crops for a regression"):
+        open_run(tmp_path / "run").with_crops(5)
+    with pytest.raises(MisfitError, match=r"data\.test_crops: expected 1 for a regression"):
+        prepare(DataOptions.model_validate(of.data.model_dump(mode="json") | {"test_crops": 5}))

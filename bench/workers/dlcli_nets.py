@@ -44,7 +44,8 @@ def make(job: dict[str, Any]) -> Made:
         return Made({}, {"peak_gflops": peak(numba.get_num_threads(), job["seconds"])})
     net = find(job["group"], job["net"], job["batch"])
     experiment = _experiment(net)
-    network = Network(Graph.build(experiment.network, net.shape), seed=1)
+    main, *auxiliary = experiment.heads
+    network = Network(Graph.build(experiment.network, net.shape, [head.input for head in experiment.heads]), seed=1)
     network.initialise()
     if job["group"] == INFERENCE:
         x, _ = batches(net)[0]
@@ -54,7 +55,8 @@ def make(job: dict[str, Any]) -> Made:
         objective: Objective = Autoencoder().objective(network.graph.nodes[0], network, x, experiment.optimiser)
         graph = objective.network.graph  # type: ignore[attr-defined]
     else:
-        objective, graph = Backpropagation(network, experiment.loss, experiment.optimiser), network.graph
+        objective = Backpropagation(network, main, experiment.optimiser, auxiliary=auxiliary)
+        graph = network.graph
     return Made({"dlcli": _step(net, objective)}, _facts(graph, net, training=True))
 
 

@@ -6,6 +6,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from bench.workers.torch_imagenet import alexnet, googlenet, vgg16
+
+__all__ = ["alexnet", "googlenet", "vgg16"]
+
 RELU = nn.ReLU
 
 
@@ -51,6 +55,13 @@ class Autoencoder(nn.Module):
 
 def autoencoder() -> nn.Module:
     return Autoencoder()
+
+
+def classification_loss(outputs: torch.Tensor | list[torch.Tensor], y: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy; of several heads the first in full, and 0.3 of each other one (GoogLeNet)."""
+    main, *others = outputs if isinstance(outputs, list) else [outputs]
+    auxiliary = [0.3 * functional.cross_entropy(each, y) for each in others]
+    return sum(auxiliary, functional.cross_entropy(main, y))
 
 
 def reconstruction_loss(outputs: torch.Tensor, x: torch.Tensor) -> torch.Tensor:

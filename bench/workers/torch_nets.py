@@ -4,7 +4,6 @@ import itertools
 from typing import Any
 
 import torch
-from torch.nn import functional
 
 from bench.nets import DECAY, INFERENCE, MOMENTUM, RATE, Net, find
 from bench.workers import torch_models
@@ -52,7 +51,7 @@ def _step(net: Net, model: torch.nn.Module, data: list[tuple[torch.Tensor, torch
     def loss_of(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         if net.autoencoder:
             return torch_models.reconstruction_loss(model(x), x)
-        return functional.cross_entropy(model(x), y)
+        return torch_models.classification_loss(model(x), y)
 
     evaluate = torch.compile(loss_of) if compiled else loss_of
     optimiser = torch.optim.SGD(model.parameters(), lr=RATE, momentum=MOMENTUM, weight_decay=DECAY, fused=True)

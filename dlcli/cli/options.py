@@ -61,6 +61,10 @@ threads_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 quiet_option = click.option("--quiet", is_flag=True, help="Show no progress and no messages but errors.")
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what is there.")
+crops_option = click.option(
+    "--crops", type=click.Choice(["1", "5", "10"]),
+    help="Average over so many crops of each image; by default as the config's data.test_crops says.",
+)  # fmt: skip
 checkpoint_option = click.option(
     "--checkpoint", metavar="last|best|FILE", shell_complete=_complete_checkpoint,
     help="Which checkpoint of the run; by default the best, else the last.",

@@ -26,7 +26,11 @@ training_options = together(
     overwrite_option,
     click.option(
         "--init", type=click.Path(path_type=Path), metavar="RUN|CHECKPOINT",
-        help="Start from these parameters; pretraining that they have behind them is not repeated.",
+        help="Start from these parameters, taken by the layers' names; pretraining behind them is not repeated.",
+    ),
+    click.option(
+        "--replace", "replaced", metavar="LAYER", multiple=True,
+        help="With --init: a layer that starts anew, whatever the checkpoint has; * stands for anything. Repeatable.",
     ),
     threads_option,
     json_option,
@@ -43,6 +47,7 @@ def train(
     resume: bool,
     overwrite: bool,
     init: Path | None,
+    replaced: tuple[str, ...],
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -50,6 +55,8 @@ def train(
     if resume and (overwrite or init):
         other = "--overwrite" if overwrite else "--init"
         raise click.UsageError(f"--resume goes on with a run and {other} begins one anew; give one of them")
+    if replaced and not init:
+        raise click.UsageError("--replace says what --init is not to take; give it with --init")
     from dlcli import cache, wiring
     from dlcli.cli.experiments import experiment_of
     from dlcli.report.progress import reporter
@@ -64,6 +71,7 @@ def train(
             resume=resume,
             overwrite=overwrite,
             init=init,
+            replaced=replaced,
         )
     if as_json:
         print_json(summary)

@@ -1,84 +1,136 @@
-"""Mistakes that no single option shows: layers that repeat a name, or name one that isn't there.
+"""Mistakes that no single option shows: layers that repeat a name, or name one that isn't there; losses that miss.
 
 They are found before shapes are known, in options or in mappings that are yet to become options, so that they
 stand beside all the other mistakes of a file.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 from typing import Any, NamedTuple
 
-from dlcli.config.words import did_you_mean, quoted
+from dlcli.config.words import did_you_mean, listed, quoted
 from dlcli.errors import MisfitError
-from dlcli.graph import names
-from dlcli.layers.base import Layer
+from dlcli.expansion import INPUT, names
+from dlcli.layers.base import Element
+from dlcli.losses.base import Loss
+
+Path = tuple[str | int, ...]
+LISTS = ("layers", "shortcut")  # options of blocks that hold elements
 
 
 class _Described(NamedTuple):
-    """What a layer says of its place in the network."""
+    """What an element says of its place in the network, and the lists of elements that it holds, by option."""
 
     type: str
     name: str | None
     inputs: Sequence[Any] | None
+    share: str | None
+    lists: Mapping[str, Sequence[Any]]
 
 
-def layer_names(layers: Sequence[Any]) -> list[str]:
-    """Name of each layer, given its options or what the file has for them."""
-    return names([_describe(layer) for layer in layers])  # type: ignore[misc]  # names reads type and name alone
+def layer_names(elements: Sequence[Any]) -> list[str]:
+    """Name of each element of a list, given its options or what the file has for them."""
+    return names([_describe(element) for element in elements])
 
 
-def misfits(layers: Sequence[Any], pretrained: Sequence[Any]) -> Iterator[MisfitError]:
-    """Every mistake in the names of layers and in those that refer to them.
+def misfits(config: Any) -> Iterator[MisfitError]:
+    """Every mistake in the names of layers and in those that refer to them, and in how many losses there are.
 
-    Parameters
-    ----------
-    layers: each a layer's options, or a mapping or bare type as the file has it, in order.
-    pretrained: the names in `pretrain.layers`.
+    ``config`` is an experiment, or a mapping as the file has it.
     """
-    called = layer_names(layers)
-    for index, layer in enumerate(map(_describe, layers)):
-        if layer.name is not None and (message := _name(layer.name, called[:index])):
-            yield MisfitError(("network", index, "name"), message)
-        if layer.inputs is not None:
-            yield from _inputs(layer.inputs, called, index)
-    for index, name in enumerate(pretrained):
-        if isinstance(name, str) and name not in called:
-            yield MisfitError(("pretrain", "layers", index), _nameless(name, called))
+    network = _get(config, "network")
+    if isinstance(network, Sequence) and not isinstance(network, str):
+        yield from _scope(network, ("network",), ())
+        called = layer_names(network)
+        for path, name in _references(config):
+            if isinstance(name, str) and name not in called:
+                yield MisfitError(path, _nameless(name, called))
+    yield from _losses(config)
 
 
-def _describe(layer: Any) -> _Described:
-    if isinstance(layer, Layer):
-        return _Described(layer.type, layer.name, layer.inputs)  # type: ignore[attr-defined]  # every member has a type
-    given = layer if isinstance(layer, dict) else {"type": layer}
-    name, inputs = given.get("name"), given.get("inputs")
+def _losses(config: Any) -> Iterator[MisfitError]:
+    one, several = _get(config, "loss"), _get(config, "losses")
+    if one is None and not several:
+        yield MisfitError(("loss",), f"missing; expected one of the types {listed(map(quoted, Loss.members()))}")
+    if one is not None and several:
+        yield MisfitError(("losses",), "found beside `loss`; expected one of them")
+
+
+def _references(config: Any) -> Iterator[tuple[Path, Any]]:
+    """Names of elements that stand outside the network: where, and what."""
+    layers = _get(_get(config, "pretrain"), "layers")
+    for index, name in enumerate(layers if isinstance(layers, list | tuple) else ()):
+        yield ("pretrain", "layers", index), name
+    yield ("loss", "input"), _get(_get(config, "loss"), "input")
+    losses = _get(config, "losses")
+    for index, loss in enumerate(losses if isinstance(losses, list | tuple) else ()):
+        yield ("losses", index, "input"), _get(loss, "input")
+
+
+def _get(options: Any, name: str) -> Any:
+    return options.get(name) if isinstance(options, Mapping) else getattr(options, name, None)
+
+
+def _scope(elements: Sequence[Any], path: Path, outer: Sequence[str]) -> Iterator[MisfitError]:
+    """The mistakes of one list of elements, and of those inside; ``outer`` are names of the lists around it."""
+    called = layer_names(elements)
+    described = [_describe(element) for element in elements]
+    sound = True
+    for index, element in enumerate(described):
+        own = (*path, index)
+        if element.name is not None and (message := _name(element.name, called[:index], path)):
+            yield MisfitError((*own, "name"), message)
+        for place, name in enumerate(element.inputs or ()):
+            if isinstance(name, str) and name != INPUT and name not in called:
+                sound = False
+                yield MisfitError((*own, "inputs", place), _nameless(name, called))
+        if element.share is not None and element.share not in (*called, *outer):
+            yield MisfitError((*own, "share"), _nameless(element.share, called))
+        for option, inner in element.lists.items():
+            yield from _scope(inner, (*own, option), [*outer, *called])
+    if sound and len(set(called)) == len(called) and (cycle := _cycle(described, called)):
+        round_it = " → ".join(map(quoted, cycle))
+        message = f"found a cycle, {round_it}; expected none: data flow one way"
+        yield MisfitError((*path, called.index(cycle[0]), "inputs"), message)
+
+
+def _describe(element: Any) -> _Described:
+    kind = _get(element, "type") if isinstance(element, Mapping | Element) else element
+    name, inputs, share = (_get(element, key) for key in ("name", "inputs", "share"))
+    lists = {option: held for option in LISTS if isinstance(held := _get(element, option), list | tuple)}
     return _Described(
-        type=str(given.get("type")),
+        type=str(kind),
         name=name if isinstance(name, str) else None,
-        inputs=inputs if isinstance(inputs, list) else None,
+        inputs=inputs if isinstance(inputs, list | tuple) else None,
+        share=share if isinstance(share, str) else None,
+        lists=lists,
     )
 
 
-def _name(name: str, before: Sequence[str]) -> str | None:
+def _name(name: str, before: Sequence[str], path: Path) -> str | None:
     kind, _, number = name.rpartition("_")
-    if number.isdigit() and kind in {*Layer.members(), *Layer.type_spellings()}:
+    if name == INPUT:
+        return f"found {quoted(name)}, which stands for what a list of layers is given; expected another name"
+    if number.isdigit() and kind in {*Element.members(), *Element.type_spellings()}:
         return f"found {quoted(name)}, a pattern reserved for layers without a name; expected another name"
     if name in before:
-        return f"found {quoted(name)}, network.{before.index(name)} has this name already; expected another"
+        other = ".".join(map(str, (*path, before.index(name))))
+        return f"found {quoted(name)}, {other} has this name already; expected another"
     return None
 
 
-def _inputs(inputs: Sequence[Any], called: Sequence[str], index: int) -> Iterator[MisfitError]:
-    """Until networks branch, a layer's only input is the layer before it."""
-    if index == 0:
-        yield MisfitError(("network", 0, "inputs"), "the first layer takes the data; expected no `inputs`")
-        return
-    expected = f"expected {quoted(called[index - 1])}, the layer before: a network is a chain"
-    if len(inputs) != 1:
-        yield MisfitError(("network", index, "inputs"), f"found {len(inputs)} inputs, {expected}")
-    for place, name in enumerate(inputs):
-        if isinstance(name, str) and name != called[index - 1]:
-            known = f"found {quoted(name)}, {expected}"
-            message = known if name in called else _nameless(name, called)
-            yield MisfitError(("network", index, "inputs", place), message)
+def _cycle(elements: Sequence[_Described], called: Sequence[str]) -> list[str] | None:
+    """Names round a cycle of inputs, the first repeated at the end, as data would flow; None where there is none."""
+    takes: dict[str, list[str]] = {}
+    for index, (name, element) in enumerate(zip(called, elements, strict=True)):
+        default = [called[index - 1]] if index else []
+        given = default if element.inputs is None else element.inputs
+        takes[name] = [other for other in given if isinstance(other, str) and other != INPUT]
+    try:
+        TopologicalSorter(takes).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return None
 
 
 def _nameless(name: str, called: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from dlcli.config.consistency import misfits
 from dlcli.data.options import DataOptions
-from dlcli.layers.base import Layer
+from dlcli.layers.base import Element
 from dlcli.losses.base import Loss
 from dlcli.optim.base import Optimiser
 from dlcli.options import Also, Listed, Options
@@ -23,14 +23,20 @@ class Experiment(Options):
     """Seed of everything random: initial weights, batch order, dropout, corruption."""
     data: DataOptions
     """The samples: where they come from, how they are split, batched and transformed."""
-    network: Annotated[tuple[Layer, ...], Listed, Field(min_length=1)]
-    """The layers, from the input up; the last one is the output."""
-    loss: Loss
+    network: Annotated[tuple[Element, ...], Listed, Field(min_length=1)]
+    """Layers, and blocks that stand for several: a chain from the samples up, unless `inputs` make it a graph."""
+    loss: Loss | None = None
     """What training makes small."""
+    losses: Annotated[tuple[Loss, ...], Listed] = ()
+    """Several losses in place of one: training makes their weighted sum small. The first is the main one: errors,
+    predictions and evaluation are its head's, and the others serve training alone."""
     pretrain: PretrainOptions | None = None
     """Layer-wise pretraining before the supervised stage."""
     optimiser: Annotated[Optimiser, Also("optimizer", "sgd")]
     """How gradients change parameters."""
+    freeze: Annotated[tuple[str, ...], Listed] = ()
+    """Layers, blocks or parameters that supervised training leaves as they are, by name; `*` and `?` stand for
+    anything (`conv*`, `*/bias`)."""
     training: TrainingOptions = TrainingOptions()
     """The supervised stage."""
     output: OutputOptions = OutputOptions()
@@ -39,26 +45,42 @@ class Experiment(Options):
     @model_validator(mode="before")
     @classmethod
     def _pretraining_inherits(cls, value: Any) -> Any:
-        """Give `pretrain.optimiser` the top-level keys that it does not set itself."""
+        """Give `pretrain.optimiser` the top-level keys that it does not set itself, unless it is of another type.
+
+        Under the key `sgd` it is `sgd`, whatever the top-level one is.
+        """
         if not isinstance(value, dict) or not isinstance(value.get("pretrain"), dict):
             return value
         spelt = {"optimiser", *(o for o, n in cls.spellings().items() if n == "optimiser")}
         outer = next((value[key] for key in value if key in spelt), None)
         inner_key = next((key for key in value["pretrain"] if key in spelt), "optimiser")
         inner = value["pretrain"].get(inner_key, {})
+        outer, inner = ({"type": given} if isinstance(given, str) else given for given in (outer, inner))
         if not isinstance(outer, dict) or not isinstance(inner, dict):
             return value
         kind = outer.get("type", Optimiser.default_type)
         own = _spell(kind, inner)
-        if inner.get("type", kind) != kind or len(own) < len(inner):  # another's keys, or one given twice
+        known = isinstance(kind, str) and kind in Optimiser.members()
+        own_kind = inner.get("type", "sgd" if inner_key == "sgd" and known else kind)
+        if own_kind != kind or len(own) < len(inner):  # another's keys, or one given twice
             return value
         return value | {"pretrain": value["pretrain"] | {inner_key: _spell(kind, outer) | own}}
 
     @model_validator(mode="after")
-    def _names_agree(self) -> Self:
-        for misfit in misfits(self.network, (self.pretrain and self.pretrain.layers) or ()):
+    def _parts_agree(self) -> Self:
+        for misfit in misfits(self):
             raise misfit
         return self
+
+    @property
+    def heads(self) -> tuple[Loss, ...]:
+        """The losses, the main one first."""
+        return self.losses if self.loss is None else (self.loss,)
+
+    @property
+    def main_loss(self) -> Loss:
+        """The loss whose head gives errors and predictions."""
+        return self.heads[0]
 
 
 def _spell(kind: Any, optimiser: dict[str, Any]) -> dict[str, Any]:

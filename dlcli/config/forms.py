@@ -53,7 +53,7 @@ def branches(form: Form) -> list[Form]:
 
 def is_family(form: Form) -> bool:
     """Whether any member of a family may stand here."""
-    return is_options(form) and issubclass(form, Family) and "package" in form.__dict__
+    return is_options(form) and issubclass(form, Family) and form.chooses()
 
 
 def is_options(form: Form) -> bool:

@@ -111,17 +111,7 @@ def _validate(root: Node) -> tuple[Experiment | None, list[Mistake]]:
         mistakes = explain(Experiment, root, error.errors(include_url=False))
     except MisfitError:
         mistakes = []
-    return None, mistakes + [_locate(root, misfit) for misfit in _misfits(root)]
-
-
-def _misfits(root: Node) -> list[MisfitError]:
-    """What the names of layers have wrong, as far as the file's shape lets them be read."""
-    plain = root.plain()
-    layers, pretrain = plain.get("network"), plain.get("pretrain")
-    pretrained = pretrain.get("layers") if isinstance(pretrain, dict) else None
-    if not isinstance(layers, list):
-        return []
-    return list(misfits(layers, pretrained if isinstance(pretrained, list) else []))
+    return None, mistakes + [_locate(root, misfit) for misfit in misfits(root.plain())]
 
 
 def _locate(root: Node, misfit: MisfitError) -> Mistake:

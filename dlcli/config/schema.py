@@ -17,6 +17,8 @@ def schema() -> dict[str, Any]:
     """
     result = Experiment.model_json_schema(schema_generator=Generator)
     _inherit(result["$defs"])
+    _count_items(result)
+    result["anyOf"] = [{"required": ["loss"]}, {"required": ["losses"]}]
     return {"$schema": Generator.schema_dialect, "title": "dlcli config", **result}
 
 
@@ -82,9 +84,15 @@ def _respell(options: type[Options], result: JsonSchemaValue) -> None:
     for name in [name for name in required if name in by_name]:
         required.remove(name)
         result.setdefault("allOf", []).append({"oneOf": [{"required": [key]} for key in by_name[name]]})
-    for value in properties.values():
-        if value.get("type") == "array" and "minLength" in value:
-            value["minItems"] = value.pop("minLength")  # pydantic does not see that `Listed` makes a list
+
+
+def _count_items(schema: Any) -> None:
+    """Bound lists by their items: pydantic does not see that `Listed` makes a list, and bounds a length."""
+    for bound in ("min", "max"):
+        if isinstance(schema, dict) and schema.get("type") == "array" and f"{bound}Length" in schema:
+            schema[f"{bound}Items"] = schema.pop(f"{bound}Length")
+    for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        _count_items(part)
 
 
 def _inherit(definitions: dict[str, Any]) -> None:
@@ -97,5 +105,6 @@ def _inherit(definitions: dict[str, Any]) -> None:
     optimiser = pretrain["properties"]["optimiser"]
     members = [definitions[item["$ref"].rpartition("/")[2]] for item in optimiser["oneOf"] if "$ref" in item]
     partial = [{key: member[key] for key in member if key not in ("required", "allOf")} for member in members]
+    partial += [item for item in optimiser["oneOf"] if "$ref" not in item]  # bare names
     for key in keys:
         pretrain["properties"][key] = {"description": optimiser["description"], "anyOf": partial}

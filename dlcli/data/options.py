@@ -1,10 +1,12 @@
 """Options of the data section."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
-from dlcli.data.base import Source, Transform
+from dlcli.data.base import Source, Spatial, Transform
 from dlcli.options import Count, Listed, Options
 
 
@@ -31,6 +33,26 @@ class DataOptions(Options):
     """Draw a new order of the training samples for each epoch."""
     transform: Annotated[tuple[Transform, ...], Listed] = ()
     """Changes to every sample, in this order."""
+    test_crops: Literal[1, 5, 10] = 1
+    """Crops of each image over which test metrics and predictions average the classes' probabilities: the centre alone;
+    5: the corners too; 10: these and their mirror images. They are those of the last crop among the transforms. The
+    loss is then −log of the true class's mean probability. Validation, between epochs, looks at the centre alone."""
+
+    @field_validator("test_crops")
+    @classmethod
+    def _there_is_a_crop(cls, value: int, info: ValidationInfo) -> int:
+        transforms = info.data.get("transform")
+        if value > 1 and transforms is not None and not has_crop(transforms):
+            raise PydanticCustomError("no_crop", "found {crops} crops, {expected}", {"crops": value, "expected": CROP})
+        return value
+
+
+CROP = "expected a transform that crops (random_crop, centre_crop, random_scale_crop)"
+
+
+def has_crop(transforms: Sequence[Transform]) -> bool:
+    """Whether evaluation may look at more than one crop of an image."""
+    return any(isinstance(transform, Spatial) and transform.is_crop for transform in transforms)
 
 
 Split = Literal["train", "validation", "test"]

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlcli.data.base import Transform
-from dlcli.data.batches import Batch, BatchSource, order, shapes
+from dlcli.data.batches import Batch, BatchSource, order
+from dlcli.data.chain import shapes
 from dlcli.data.dataset import Samples
+from dlcli.data.draws import Epoch
 from dlcli.data.options import DataOptions
 from dlcli.data.split import validation_rows
-from dlcli.errors import DataError
+from dlcli.errors import DataError, MisfitError
 from dlcli.layers.base import Array, Shape, Task
 
 FIT_BYTES = 8 << 20  # float32 samples that a transform sees at a time when it is fitted
@@ -54,46 +56,47 @@ def prepare(options: DataOptions, statistics: Mapping[str, Array] | None = None)
     Raises
     ------
     DataError: the data, or statistics that don't fit them.
-    MisfitError: the validation set leaves nothing for training.
+    MisfitError: the validation set leaves nothing for training, a transform does not fit its samples, or a regression
+        is to be tested on several crops.
     """
     dataset = options.source.load()
-    train = dataset.train
+    if options.test_crops > 1 and dataset.task == "regression":
+        raise MisfitError(("data", "test_crops"), "expected 1 for a regression: there are no probabilities to average")
+    sample_shape = shapes(options.transform, dataset.sample_shape)[-1]
     held_out = validation_rows(options, dataset)
-    validation = None
-    if len(held_out):
-        validation = Samples(train.x[held_out], train.y[held_out])
-        kept = np.ones(len(train), bool)
-        kept[held_out] = False
-        train = Samples(train.x[kept], train.y[kept])
+    kept = np.setdiff1d(np.arange(len(dataset.train)), held_out) if len(held_out) else None
     if statistics is None:
-        statistics = fitted(options.transform, train.x)
+        statistics = fitted(options.transform, dataset.train.x, kept)
     else:
         check_statistics(options.transform, dataset.sample_shape, statistics)
 
-    def source(samples: Samples) -> BatchSource:
-        return BatchSource(samples.x, samples.y, options.transform, statistics)
+    def source(samples: Samples, rows: Array | None = None) -> BatchSource:
+        return BatchSource(samples.x, samples.y, options.transform, statistics, rows)
 
     return Prepared(
-        train=source(train),
-        validation=source(validation) if validation else None,
+        train=source(dataset.train, kept),
+        validation=source(dataset.train, held_out) if len(held_out) else None,
         test=source(dataset.test) if dataset.test else None,
         classes=dataset.classes,
         task=dataset.task,
         raw_shape=dataset.sample_shape,
-        sample_shape=shapes(options.transform, dataset.sample_shape)[-1],
-        target_shape=tuple(train.y.shape[1:]),
+        sample_shape=sample_shape,
+        target_shape=tuple(dataset.train.y.shape[1:]),
         statistics=dict(statistics),
         fingerprint=dataset.fingerprint(),
     )
 
 
-def fitted(transforms: Sequence[Transform], x: Array) -> dict[str, Array]:
-    """Statistics of the transforms, each fitted to the samples (N, …) as the ones before it leave them."""
+def fitted(transforms: Sequence[Transform], x: Array, rows: Array | None = None) -> dict[str, Array]:
+    """Statistics of the transforms, each fitted to the samples as the ones before it leave them in evaluation.
+
+    ``x``, ``rows``: (M, …) and (N,), see `BatchSource`.
+    """
     statistics: dict[str, Array] = {}
     batch_size = max(1, FIT_BYTES // (4 * x[0].size))
     for index, (transform, shape) in enumerate(zip(transforms, shapes(transforms, x.shape[1:]), strict=False)):
         if transform.statistics(shape):
-            so_far = BatchSource(x, None, transforms[:index], statistics)
+            so_far = BatchSource(x, None, transforms[:index], statistics, rows)
             found = transform.fit(batch.x for batch in so_far.iterate(batch_size))
             statistics |= {f"{index}/{name}": array for name, array in found.items()}
     return statistics
@@ -112,4 +115,4 @@ def check_statistics(transforms: Sequence[Transform], shape: Shape, statistics: 
                 )
 
 
-__all__ = ["Batch", "BatchSource", "Prepared", "order", "prepare"]
+__all__ = ["Batch", "BatchSource", "Epoch", "Prepared", "order", "prepare"]

@@ -1,7 +1,7 @@
 """The idea of an initialiser: options that fill an array, given its fans and a generator."""
 
 from abc import abstractmethod
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +9,13 @@ import numpy.typing as npt
 from dlcli.options import Family
 
 Array = npt.NDArray[np.floating]
+
+
+class Fills(Protocol):
+    """What a parameter starts by: an initialiser, or what a layer makes of one."""
+
+    def fill(self, array: Array, fan_in: int, fan_out: int, rng: np.random.Generator) -> None:
+        """Write the initial values; see `Initialiser.fill`."""
 
 
 class Initialiser(Family):

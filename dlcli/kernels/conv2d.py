@@ -4,9 +4,10 @@ Shapes: x (N, H, W, C), weights (KH, KW, C / groups, F), y (N, OH, OW, F), all c
 padding and dilation, each of rows and columns, groups): output (p, q) reads input (p·stride − padding + k·dilation).
 Group g takes the g-th share of the channels to the g-th share of the filters.
 
-The forward pass and the input's gradient are one kernel (`dlcli.kernels.correlation`) under two plans: dx gathers, for
-each residue of its rows and columns modulo the stride, from the taps that can reach it. A 1 × 1 convolution with
-nothing to skip is a dense product over all positions. Every element is one sum in a fixed order, owned by one thread.
+The forward pass and the input's gradient (which is the transposed convolution too) are one kernel,
+`dlcli.kernels.correlation`, under two plans: dx gathers, for each residue of its rows and columns modulo the stride,
+from the taps that can reach it. A 1 × 1 convolution with nothing to skip is a dense product over all positions. Every
+element is one sum in a fixed order, owned by one thread.
 """
 
 from functools import lru_cache
@@ -231,14 +232,19 @@ def forward(x: Array, weights: Array, bias: Array, geometry: Geometry, function:
 @Planned
 def input_gradient(dy: Array, weights: Array, geometry: Geometry, dx: Array) -> list[Launch]:
     """dx: each input gathers from every output that read it."""
+    return transposed.plan(dy, weights, zeros(dx.dtype, dx.shape[3]), geometry, LINEAR, dx)
+
+
+@Planned
+def transposed(dy: Array, weights: Array, bias: Array, geometry: Geometry, function: int, dx: Array) -> list[Launch]:
+    """dx ← f(the input's gradient + bias), bias (C,): the transposed convolution."""
     if _is_dense(dx.shape, dy.shape, weights.shape, geometry):
-        return dense.input_gradient.plan(_flat(dy), _flat(weights), _flat(dx))
-    nothing = zeros(dx.dtype, dx.shape[3])
+        return dense.forward_transposed.plan(_flat(dy), _flat(weights), bias, function, _flat(dx))
     if winograd.suits(weights.shape, dx.shape[1:3], geometry):
         padding = (weights.shape[0] - 1 - geometry[2], weights.shape[1] - 1 - geometry[3])
-        return winograd.correlate(dy, weights, True, padding, geometry[6], nothing, LINEAR, dx)
+        return winograd.correlate(dy, weights, True, padding, geometry[6], bias, function, dx)
     plan = _gradient_plan(dy.shape, dx.shape, weights.shape[:2], geometry, dy.itemsize)
-    return _correlate(plan, dy, weights, True, nothing, LINEAR, dx)
+    return _correlate(plan, dy, weights, True, bias, function, dx)
 
 
 class WeightPlan(NamedTuple):

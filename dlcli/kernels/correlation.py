@@ -169,7 +169,8 @@ def _bands(p, first, last, shared, scratch):
                     out = y[image * out_height + phase[0] + line * sizes[6]]
                     _fill(out, phase[1] * sizes[9], sizes[7] * sizes[9], phase[3], bias)
         if function != LINEAR:
-            for row in range(image * out_height + r0, image * out_height + r1):
+            last_row = min(r1 * sizes[6], out_height)
+            for row in range(image * out_height + r0 * sizes[6], image * out_height + last_row):
                 activate(activation, function, y[row].ctypes.data, y_row)
 
 

@@ -42,7 +42,7 @@ def block(key, c0, c1, c2, c3):
 
 
 @njit(cache=True)
-def _draw(key, step, n, first, words):
+def draw(key, step, n, first, words):
     """words (counters × 4) ← those of sample n, from counter ``first`` on."""
     k0, k1, sample, time = key & WORD, key >> HALF, np.uint64(n), np.uint64(step)
     for quad in range(words.size // 4):
@@ -75,12 +75,12 @@ def _apply(x, mask, scale, y):
         y[i] = x[i] * scale if mask[i] else y.dtype.type(0)
 
 
-def _signed(key: int) -> int:
+def signed(key: int) -> int:
     """A key of 64 bits as the record of a launch holds it."""
     return int(np.uint64(key).view(np.int64))
 
 
-def _held(step: Array | int) -> Array:
+def held(step: Array | int) -> Array:
     """The step as an array, which may change between launches."""
     return step if isinstance(step, np.ndarray) else np.array([step], np.int64)
 
@@ -91,8 +91,8 @@ def _bits(p, first, last, shared, scratch):
     words = typed_array(place(scratch), 4, np.uint32)
     for n in range(first, last):
         row = typed_array(p[2] + 4 * n * features, features, np.uint32)
-        _draw(key, step, n, 0, typed_array(p[2] + 4 * n * features, features - rest, np.uint32))
-        _draw(key, step, n, features // 4, words)
+        draw(key, step, n, 0, typed_array(p[2] + 4 * n * features, features - rest, np.uint32))
+        draw(key, step, n, features // 4, words)
         for i in range(rest):
             row[features - rest + i] = words[i]
 
@@ -103,7 +103,7 @@ _BITS = Kernel(_bits)
 @Planned
 def bits(key: int, step: Array | int, out: Array) -> list[Launch]:
     """Fill out (N, features) uint32 with the random words of a step, a number or an int64 array that holds it."""
-    arguments = (_signed(key), _held(step), out, out.shape[1])
+    arguments = (signed(key), held(step), out, out.shape[1])
     return [Launch(_BITS, np.float32, len(out), arguments, parallel=out.size >= SERIAL, scratch=16)]
 
 
@@ -119,7 +119,7 @@ _MASK = Kernel(_mask)
 @Planned
 def keep_mask(key: int, step: Array | int, threshold: int, mask: Array) -> list[Launch]:
     """mask (N, features) uint8 ← 1 where the element's random word is below ``threshold`` (of 2³²), else 0."""
-    arguments = (_signed(key), _held(step), int(threshold), mask, mask.shape[1])
+    arguments = (signed(key), held(step), int(threshold), mask, mask.shape[1])
     return [Launch(_MASK, np.float32, len(mask), arguments, parallel=mask.size >= SERIAL, scratch=4 * QUADS)]
 
 
@@ -158,5 +158,5 @@ _DROP = Kernel(_drop)
 @Planned
 def drop(key: int, step: Array | int, threshold: int, x: Array, mask: Array, scale: float, y: Array) -> list[Launch]:
     """`keep_mask`, then `masked`, row by row."""
-    arguments = (x, mask, y, float(scale), x.shape[1], _signed(key), _held(step), int(threshold))
+    arguments = (x, mask, y, float(scale), x.shape[1], signed(key), held(step), int(threshold))
     return [Launch(_DROP, x.dtype, len(x), arguments, parallel=x.size >= SERIAL, scratch=4 * QUADS)]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dlcli.kernels import max_pool_few
 from dlcli.kernels.launch import Kernel, Launch, Planned, array, typed_array
 from dlcli.kernels.windows import largest, mean, placed, routed, shares
 
@@ -81,6 +82,8 @@ def max_forward(x: Array, geometry: Geometry, y: Array, winners: Array) -> list[
     The first of equals wins; NaN wins over all.
     """
     (_, height, width, channels), (images, out_height, out_width, _) = x.shape, y.shape
+    if channels <= max_pool_few.FEW:
+        return max_pool_few.forward(x, geometry, y, winners)
     rows, columns = _axes(geometry)
     arguments = (
         x, y, winners, _seen(*rows, height, out_height), _seen(*columns, width, out_width),
@@ -140,9 +143,11 @@ def max_backward(dy: Array, winners: Array, geometry: Geometry, dx: Array) -> li
     """dx ← dy at each window's winner, zero elsewhere.
 
     Windows that overlap are looked at from the cells: each sums what its windows send it. Those that stand apart fill
-    their own cells, and the gaps behind them.
+    their own cells, and the gaps behind them. A window whose winner is the place past its last sends nothing.
     """
     (images, height, width, channels), (_, out_height, out_width, _) = dx.shape, dy.shape
+    if channels <= max_pool_few.FEW:
+        return max_pool_few.backward(dy, winners, geometry, dx)
     rows, columns = _axes(geometry)
     apart = rows[1] >= rows[0] and columns[1] >= columns[0]
     table = _seen if apart else _seeing

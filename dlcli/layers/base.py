@@ -1,5 +1,7 @@
 """The idea of a layer: the options a user writes, with shapes, parameters and two passes, and no array.
 
+A block is a short way to write several layers.
+
 A layer declares what it needs; the network allocates it and hands it in as `Arrays`. A layer knows nothing of
 branching, files or the optimiser's formula. Shapes never include the batch axis; arrays always do, first.
 """
@@ -13,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from dlcli.initialisers.base import Initialiser
+from dlcli.initialisers.base import Fills
 from dlcli.kernels.launch import Launch
 from dlcli.options import Family, Listed, NonNegative, Options
 
@@ -57,7 +59,7 @@ class ParameterSpec:
     """
 
     shape: Shape
-    initialiser: Initialiser
+    initialiser: Fills
     fan_in: int
     fan_out: int
     multipliers: MultiplierOptions = field(default_factory=MultiplierOptions)
@@ -118,15 +120,23 @@ class ShapeError(ValueError):
     """A layer cannot take such inputs; the text says what it got and what it expects."""
 
 
-class Layer(Family):
-    """A layer of the network."""
+class Element(Family):
+    """What stands in the list `network`: a layer, or a block that stands for several."""
 
     package: ClassVar[str] = "dlcli.layers"
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")] | None = None
-    """Name of the layer in logs, checkpoints and `--set`; by default its type and position (`dense_1`)."""
-    inputs: Annotated[tuple[str, ...], Listed] | None = None
-    """Names of the layers whose outputs this one takes; by default the layer before it."""
+    """Name in logs, checkpoints and `--set`; by default its type and position (`dense_1`)."""
+    inputs: Annotated[tuple[str, ...], Listed, Field(min_length=1)] | None = None
+    """Names of those whose outputs this one takes, in its own list, `input` being what the list is given (the
+    samples, or a block's input); by default the one before it."""
+
+
+class Layer(Element):
+    """A layer of the network."""
+
+    share: str | None = None
+    """Name of a layer before this one, whose parameters are used instead of parameters of its own."""
 
     arity: ClassVar[int | None] = 1  # inputs the layer takes; None: any number of them
     is_view: ClassVar[bool] = False  # y = x, in another shape perhaps: the network may give both the same memory
@@ -176,6 +186,36 @@ class Layer(Family):
     def penalty(self, arrays: Arrays) -> float:
         """What the layer adds to the loss of the batch just passed (its gradient is added in `backward`)."""
         return 0.0
+
+
+class Part(NamedTuple):
+    """One of the things in a list of elements, or that a block stands for: an element, or a chain under one name.
+
+    ``name`` and ``inputs`` are as in `Element`. ``path`` leads to where the user wrote it, from the list or block.
+    """
+
+    what: Element | tuple[Element, ...]
+    name: str | None = None
+    inputs: tuple[str, ...] | None = None
+    path: tuple[str | int, ...] = ()
+
+    @property
+    def type(self) -> str:
+        """What it is called by if it has no name."""
+        return getattr(self.what, "type", "chain")
+
+
+def chain(elements: Sequence[Element]) -> list[Part]:
+    """A list of elements, as the user has written it."""
+    return [Part(element, element.name, element.inputs, (index,)) for index, element in enumerate(elements)]
+
+
+class Block(Element):
+    """Several layers, written as one."""
+
+    @abstractmethod
+    def parts(self) -> list[Part]:
+        """What the block stands for; the last part's output is the block's."""
 
 
 def one_input(inputs: Sequence[Shape], rank: int | None = None) -> Shape:

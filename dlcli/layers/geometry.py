@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from dlcli.layers.base import ShapeError
+from dlcli.layers.base import Shape, ShapeError
 
 
 def _pair_or_name(value: Any) -> Any:
@@ -18,6 +18,22 @@ Padding = Annotated[
     Literal["valid", "same"] | tuple[Pad, Pad],
     BeforeValidator(_pair_or_name, json_schema_input_type=Literal["valid", "same"] | int | list[int]),
 ]
+Pads = Annotated[tuple[Pad, Pad], BeforeValidator(_pair_or_name, json_schema_input_type=int | list[int])]
+
+
+def _four_sides(value: Any) -> Any:
+    """One number, [height, width] or [top, bottom, left, right] as the last of these."""
+    match value:
+        case [height, width]:
+            return (height, height, width, width)
+        case list() | tuple():
+            return tuple(value)
+    return (value,) * 4
+
+
+Sides = Annotated[
+    tuple[Pad, Pad, Pad, Pad], BeforeValidator(_four_sides, json_schema_input_type=int | list[int])
+]  # top, bottom, left, right
 Rounding = Literal["down", "up"]
 
 
@@ -54,6 +70,21 @@ def window(
     if rounding == "up" and (out - 1) * stride >= size + pad:
         out -= 1
     return out, pad
+
+
+def windows(
+    shape: Shape,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    padding: str | tuple[int, int],
+    dilation: tuple[int, int] = (1, 1),
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """`window` of rows and of columns, for images of ``shape`` (height, width, channels)."""
+    rows, columns = (
+        window(axis, shape[i], kernel[i], stride[i], side(padding, i), dilation=dilation[i])
+        for i, axis in enumerate(("rows", "columns"))
+    )
+    return rows, columns
 
 
 def side(padding: str | tuple[int, int], axis: int) -> str | int:

@@ -38,13 +38,15 @@ class Weighted(Layer):
     bias_options: MultiplierOptions = MultiplierOptions()
     """Factors on the learning rate and the decay of the bias."""
 
-    def weight_specs(self, shape: Shape, fan_in: int, fan_out: int) -> dict[str, ParameterSpec]:
-        """The two parameters, for weights of ``shape``."""
+    def weight_specs(
+        self, shape: Shape, fan_in: int, fan_out: int, bias_shape: Shape | None = None
+    ) -> dict[str, ParameterSpec]:
+        """The two parameters, for weights of ``shape``; there is a bias per output, unless ``bias_shape`` says more."""
         initialiser = self.initialiser or DEFAULT_INITIALISERS[self.activation]
         specs = {"weights": ParameterSpec(shape, initialiser, fan_in, fan_out, self.weights_options)}
         if self.bias:
-            bias = ParameterSpec(shape[-1:], self.bias_initialiser, fan_in, fan_out, self.bias_options)
-            specs["bias"] = bias
+            bias_shape = shape[-1:] if bias_shape is None else bias_shape
+            specs["bias"] = ParameterSpec(bias_shape, self.bias_initialiser, fan_in, fan_out, self.bias_options)
         return specs
 
     def pre_activation_gradient(self, arrays: Arrays) -> Array:

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from dlcli.layers.base import Array, Shape, Task
-from dlcli.options import Family
+from dlcli.options import Family, Positive
 
 UNWANTED = np.empty((0, 0))  # what the kernels take for a gradient that is not wanted
 
@@ -20,6 +20,11 @@ class Loss(Family):
     """What training makes small."""
 
     package: ClassVar[str] = "dlcli.losses"
+
+    input: str | None = None
+    """Name of the layer or block whose output is compared with the targets; by default the last one."""
+    weight: Positive = 1.0
+    """Factor on the loss in the sum that training makes small."""
 
     @abstractmethod
     def evaluate(self, outputs: Array, targets: Array, per_sample: Array, gradient: Array | None = None) -> None:
@@ -47,9 +52,18 @@ class Loss(Family):
         targets: how many classes there are, or how many numbers the target of one sample holds.
         """
         found = prod(output_shape)
-        if found != targets:
-            each = "class" if task == "classification" else "target value"
-            raise ValueError(f"found {outputs_in_words(found)}, expected {targets}, one per {each}")
+        each = {targets: f"{targets}, one per target value"}
+        expected = self.output_counts(targets) if task == "classification" else each
+        if found not in expected:
+            raise ValueError(f"found {outputs_in_words(found)}, expected {', or '.join(expected.values())}")
+
+    def output_counts(self, classes: int) -> dict[int, str]:
+        """How many outputs a network may have for so many classes, each number with its words for a message."""
+        return {classes: f"{classes}, one per class"}
+
+    def counted(self, targets: Array) -> Array | None:
+        """(N,) bool: which samples of these classes an error counts; None: all of them."""
+        return None
 
     def check_targets(self, targets: Array) -> None:
         """Raise ValueError with what was found and expected where the loss is not made for such targets.

@@ -1,16 +1,16 @@
 """Cross-entropy of independent sigmoid units."""
 
-from math import prod
 from typing import Literal
 
 import numpy as np
 
 from dlcli.kernels import losses as kernels
-from dlcli.layers.base import Array, Shape, Task
-from dlcli.losses.base import Loss, rows, rows_or_none
+from dlcli.layers.base import Array
+from dlcli.losses.base import rows, rows_or_none
+from dlcli.losses.counting import CountingLoss
 
 
-class SigmoidCrossEntropy(Loss):
+class SigmoidCrossEntropy(CountingLoss):
     """C = −Σ_j [d_j log p_j + (1 − d_j) log(1 − p_j)] with p_j = 1 / (1 + e^{−x_j}), targets d_j in [0, 1].
 
     The network's outputs x are the logits: its last layer is linear, and the sigmoid is part of the loss.
@@ -21,7 +21,9 @@ class SigmoidCrossEntropy(Loss):
     type: Literal["sigmoid_cross_entropy"] = "sigmoid_cross_entropy"
 
     def evaluate(self, outputs: Array, targets: Array, per_sample: Array, gradient: Array | None = None) -> None:
-        kernels.sigmoid_cross_entropy(rows(outputs), rows(targets), per_sample, rows_or_none(gradient))
+        kernels.sigmoid_cross_entropy(
+            rows(outputs), rows(targets), per_sample, rows_or_none(gradient), counting=self.counting
+        )
 
     def probabilities(self, outputs: Array) -> Array:
         """σ(x_j) / Σ_k σ(x_k), the units' estimates made to sum to 1; (1 − σ(x), σ(x)) of a single unit.
@@ -35,15 +37,12 @@ class SigmoidCrossEntropy(Loss):
         kernels.softmax(np.minimum(x, 0.0) - np.log1p(np.exp(-np.abs(x))), p)
         return p
 
-    def check(self, output_shape: Shape, task: Task, targets: int) -> None:
-        if task == "classification" and targets == 2:
-            if prod(output_shape) not in (1, 2):
-                found = prod(output_shape)
-                raise ValueError(f"found {found} outputs, expected 1 for both classes, or 2, one per class")
-            return
-        super().check(output_shape, task, targets)
+    def output_counts(self, classes: int) -> dict[int, str]:
+        both = {1: "1 for both classes"} if classes == 2 else {}
+        return both | super().output_counts(classes)
 
     def check_targets(self, targets: Array) -> None:
+        super().check_targets(targets)
         if targets.ndim == 1:
             return
         outside = targets[~((targets >= 0) & (targets <= 1))]

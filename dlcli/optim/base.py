@@ -1,7 +1,7 @@
 """The idea of an optimiser: options that turn gradients into updates, through sinks where they can."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import ClassVar
 
 from dlcli.layers.base import Array, ParameterSpec, Sink
@@ -16,7 +16,8 @@ class Updater(ABC):
     ----------
     sinks: a parameter's sink, by name. Where it is an ``UPDATE``, the backward pass itself changes the parameter.
     gradients: the stored gradient of each parameter whose sink is not an ``UPDATE``.
-    state: arrays that a checkpoint keeps, by name (``momentum/hidden1/weights``).
+    state: arrays that a checkpoint keeps, by name (``momentum/hidden1/weights``). With the parameters and the clock,
+        they decide what a step does.
     learning_rate: the rate ε in force, for the log.
     """
 
@@ -30,8 +31,15 @@ class Updater(ABC):
         """Set the hyperparameters for the step that ``clock`` stands before."""
 
     @abstractmethod
-    def finish(self) -> None:
-        """Apply the stored gradients, once backward is done."""
+    def finish(self, loss: float = 0.0, again: Callable[[], float] | None = None) -> None:
+        """Apply the stored gradients, once backward is done.
+
+        Parameters
+        ----------
+        loss: what the gradients are of: the mini-batch's mean loss, finite.
+        again: computes the mini-batch's loss, which it gives, and, where that is finite, its gradients anew, at what
+            the parameters are then. A method that searches along a line asks; others need neither.
+        """
 
 
 class Optimiser(Family):
@@ -43,6 +51,10 @@ class Optimiser(Family):
     def schedules(self) -> dict[str, Schedule]:
         """The schedules in use, by the name of their option."""
         return {}
+
+    @abstractmethod
+    def memory(self) -> int:
+        """How many numbers the updater keeps for each number of a parameter: state, and gradients that it stores."""
 
     @abstractmethod
     def updater(

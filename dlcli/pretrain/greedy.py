@@ -22,19 +22,31 @@ def nodes_to_pretrain(options: PretrainOptions, graph: Graph) -> list[Node]:
 
     Raises
     ------
-    MisfitError: a named layer is the output layer, is out of order, or does not suit the method.
+    MisfitError: a named layer is the output layer, is out of order, or does not suit the method; or the network
+        branches below the last of them.
     """
+    chosen = _chosen(options, graph)
+    if chosen and not graph.is_chain(1 + graph.nodes.index(chosen[-1])):
+        raise MisfitError(("pretrain",), f"the network branches before {chosen[-1].name}; expected a chain of layers")
+    return chosen
+
+
+def _chosen(options: PretrainOptions, graph: Graph) -> list[Node]:
     if options.layers is None:
         return [node for node in graph.nodes[: _output_place(graph)] if _suits(options, node)]
     places = {node.name: place for place, node in enumerate(graph.nodes)}
     chosen: list[Node] = []
     for position, name in enumerate(options.layers):
         path = ("pretrain", "layers", position)
+        if name not in places:
+            raise MisfitError(path, f"{name} is a block; expected a layer")
         if places[name] >= _output_place(graph):
             raise MisfitError(path, f"{name} is the output layer, which starts at random (survey, section 3.2)")
         if chosen and places[name] <= places[chosen[-1].name]:
             raise MisfitError(path, f"{name} comes after {chosen[-1].name}; expected layers from the input up")
         node = graph.nodes[places[name]]
+        if node.layer.share is not None:
+            raise MisfitError(path, f"{name} has the parameters of {node.layer.share}; expected a layer with its own")
         try:
             options.method.check(node)
         except ValueError as error:
@@ -49,7 +61,7 @@ def _output_place(graph: Graph) -> int:
 
 
 def _suits(options: PretrainOptions, node: Node) -> bool:
-    if "weights" not in node.parameters:
+    if "weights" not in node.parameters or node.layer.share is not None:
         return False
     if node.layer.reconstructor(node.inputs, name=node.name, activation="linear", tied=True) is None:
         return False
@@ -86,8 +98,11 @@ class Walk:
         return self._features
 
     def _pass_through(self, nodes: Sequence[Node]) -> None:
-        layers = [node.layer.model_copy(update={"name": node.name}) for node in nodes]
-        part = Network(Graph.build(layers, nodes[0].inputs[0]), parameters=self._network.parameters)
+        alone = {"inputs": None, "share": None}
+        layers = [node.layer.model_copy(update={"name": node.name, **alone}) for node in nodes]
+        tensors = self._network.tensors
+        tensors |= {f"{node.name}/{name}": tensors[node.source(name)] for node in nodes for name in node.parameters}
+        part = Network(Graph.build(layers, nodes[0].inputs[0]), parameters=tensors)
         for index, features in enumerate(self._features):
             outputs = np.empty((len(features), *nodes[-1].shape), features.dtype)
             for start in range(0, len(features), self._batch_size):

@@ -12,7 +12,7 @@ import dlcli
 from dlcli.cache import VARIABLE
 from dlcli.report.table import size
 
-EXTRAS = {"plots": "matplotlib"}  # extra → the module that it brings
+EXTRAS = {"images": "PIL", "plots": "matplotlib"}  # extra → the module that it brings
 INSTRUCTIONS = ("avx512f", "avx2", "fma", "neon")  # what kernels gain from
 
 
@@ -57,8 +57,7 @@ def _versions(report: Report) -> None:
 def _extras(report: Report) -> None:
     for extra, module in EXTRAS.items():
         try:
-            importlib.import_module(module)
-            found = importlib.metadata.version(module)
+            found = str(getattr(importlib.import_module(module), "__version__", "installed"))
         except ImportError:
             found = f"not installed (pip install 'dlcli[{extra}]')"
         report.facts[f"extra {extra}"] = found

@@ -1,6 +1,7 @@
 """Backpropagation: a network's loss on batches with targets, classes or values (an autoencoder's are its inputs)."""
 
 import math
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,28 +18,46 @@ from dlcli.training.objective import Objective, StepResult, bounded
 
 
 class _Buffers(NamedTuple):
-    """What a step writes beside the network's own, for batches of one size, (N,) each."""
+    """What a step writes beside the network's own, for batches of one size, (N,) each; losses: (heads, N)."""
 
     losses: Array
     predicted: Array
     wrong: Array
 
     @classmethod
-    def of(cls, samples: int) -> "_Buffers":
-        return cls(np.empty(samples), np.empty(samples, np.int64), np.empty(samples, np.bool_))
+    def of(cls, samples: int, heads: int) -> "_Buffers":
+        return cls(np.empty((heads, samples)), np.empty(samples, np.int64), np.empty(samples, np.bool_))
 
 
 class Backpropagation(Objective):
-    """A network, a loss and an optimiser.
+    """A network, its losses and an optimiser.
 
     ``network.parameters`` are changed in place, most of them by the backward pass itself (see `Sink`).
+
+    Parameters
+    ----------
+    network: whose heads are those of the losses, in their order.
+    loss: the main one.
+    optimiser: how gradients change parameters.
+    auxiliary: losses that serve training alone, each at a head of its own.
+    frozen: names of parameters that stay as they are.
     """
 
-    def __init__(self, network: Network, loss: Loss, optimiser: Optimiser) -> None:
+    def __init__(
+        self,
+        network: Network,
+        loss: Loss,
+        optimiser: Optimiser,
+        *,
+        auxiliary: Sequence[Loss] = (),
+        frozen: Collection[str] = (),
+    ) -> None:
         self.network = network
         self._loss = loss
+        self._losses = (loss, *auxiliary)
         graph = network.graph
-        self._updater = optimiser.updater(network.parameters, graph.parameters)
+        trained = {name: array for name, array in network.parameters.items() if name not in frozen}
+        self._updater = optimiser.updater(trained, graph.parameters)
         network.bind(self._updater.sinks)
         self._buffers: dict[int, _Buffers] = {}  # by the batch's size: an epoch's own, and its last
         self._samples = 0  # of the last batch
@@ -51,38 +70,72 @@ class Backpropagation(Objective):
         n = len(batch.x)
         buffers = self._buffers.get(n)
         if buffers is None:
-            buffers = self._buffers[n] = _Buffers.of(n)
+            buffers = self._buffers[n] = _Buffers.of(n, len(self._losses))
         self._samples = n
         self._updater.begin(clock)
-        outputs = self.network.forward(batch.x, training=True, step=clock.step)
-        self._loss.evaluate(outputs, batch.y, buffers.losses, self.network.output_gradient(n))
-        wrong = None
+        total, outputs = self._pass(batch, clock, buffers)
+        wrong = counted = None
         if batch.y.dtype == np.int64:
             np.not_equal(predicted_classes(outputs, buffers.predicted), batch.y, out=buffers.wrong)
+            if (counts := self._loss.counted(batch.y)) is not None:
+                np.logical_and(buffers.wrong, counts, out=buffers.wrong)
+                counted = int(np.count_nonzero(counts))
             wrong = int(np.count_nonzero(buffers.wrong))
-        total = float(np.add.reduce(buffers.losses)) + n * self.network.penalty(n)
+        parts = self._parts(buffers.losses)
+        if math.isfinite(total):
+            self._updater.finish(total / n, lambda: self._pass(batch, clock, buffers)[0] / n)
+        return StepResult(total, wrong, counted, parts)
+
+    def _pass(self, batch: Batch, clock: Clock, buffers: _Buffers) -> tuple[float, Array]:
+        """The sum of the losses of a batch, its gradients where that is finite, and the main head's outputs.
+
+        Within one step it may be repeated at other parameters: random layers do the same again.
+        """
+        n = len(batch.x)
+        outputs = self.network.forward(batch.x, training=True, step=clock.step)
+        total = self._evaluate(batch.y, buffers.losses) + n * self.network.penalty(n)
         if math.isfinite(total):
             self.network.backward(n)
-            self._updater.finish()
-        return StepResult(total, wrong)
+        return total, outputs
+
+    def _evaluate(self, targets: Array, losses: Array) -> float:
+        """Write each head's losses (heads, N), and the gradients of their weighted sum, which is returned."""
+        n, total = len(targets), 0.0
+        for index, loss in enumerate(self._losses):
+            gradient = self.network.output_gradient(n, index)
+            loss.evaluate(self.network.head(n, index), targets, losses[index], gradient)
+            if loss.weight != 1:
+                gradient *= loss.weight
+            total += loss.weight * float(np.add.reduce(losses[index]))
+        return total
+
+    def _parts(self, losses: Array) -> dict[str, float]:
+        """The sum of each loss by its head's name, where there are several."""
+        if len(losses) == 1:
+            return {}
+        nodes, heads = self.network.graph.nodes, self.network.graph.heads
+        return {nodes[head].name: float(np.add.reduce(own)) for head, own in zip(heads, losses, strict=True)}
 
     def evaluate(self, source: BatchSource, batch_size: int) -> dict[str, float]:
         return measure(self.network, self._loss, source, batch_size).metrics()
 
     def tensors(self) -> dict[str, Array]:
-        return self.network.parameters | self._updater.state
+        return self.network.tensors | self._updater.state
 
     def diagnose(self, batch: Batch) -> dict[str, float]:
         """Per layer with weights: norms of gradient and weights, and the mean absolute output."""
         n = len(batch.x)
         gradients = {name: np.zeros_like(array) for name, array in self.network.parameters.items()}
         unused = np.zeros(3, self.network.dtype)
+        state = {name: array.copy() for name, array in self.network.state.items()}
         self.network.bind({name: Sink(STORE, array, array, unused) for name, array in gradients.items()})
-        outputs = self.network.forward(batch.x, training=True)
-        self._loss.evaluate(outputs, batch.y, np.empty(n), self.network.output_gradient(n))
+        self.network.forward(batch.x, training=True)
+        self._evaluate(batch.y, np.empty((len(self._losses), n)))
         activity = {name: float(np.abs(y).mean()) for name, y in self.network.outputs(n).items()}
         self.network.backward(n)
         self.network.bind(self._updater.sinks)
+        for name, array in state.items():
+            self.network.state[name][:] = array
         result = {}
         for node in self.network.graph.nodes:
             if "weights" in node.parameters:
@@ -97,6 +150,7 @@ class Backpropagation(Objective):
         outputs = self.network.outputs(self._samples) if self._samples else {}
         for node in nodes:
             arrays = [self.network.parameters[node.source(name)] for name in node.parameters]
+            arrays += [self.network.state[f"{node.name}/{name}"] for name in node.state]
             arrays += [outputs[node.name]] if outputs else []
             if not all(map(bounded, arrays)):
                 return node.name

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from dlcli.data.pipeline import Batch, BatchSource, order
+from dlcli.data.pipeline import Batch, BatchSource, Epoch, order
 from dlcli.errors import Diverged
 from dlcli.graph import Node
 from dlcli.layers.base import Arrays
@@ -186,7 +186,8 @@ def _batch(source: BatchSource, size: int) -> tuple[Batch, float]:
     """A mini-batch, and the median time to assemble one."""
     batch = source.buffers(size)
     indices = np.resize(order(0, "benchmark", 0, len(source)), size)
-    return batch, _median([_milliseconds(lambda: source.fill(indices, *batch)) for _ in range(FEWEST)])
+    fill = partial(source.fill, indices, *batch, epoch=Epoch(0, 0))
+    return batch, _median([_milliseconds(fill) for _ in range(FEWEST)])
 
 
 def _step(objective: Backpropagation, batch: Batch, clock: Clock) -> None:

@@ -1,7 +1,7 @@
 """Numerical against analytic gradients of a whole network, in float64."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +36,9 @@ class Checked:
         return self.error <= TOLERANCE
 
 
-def gradcheck(graph: Graph, loss: Loss, x: Array, y: Array, *, seed: int, samples: int = 12) -> Iterator[Checked]:
+def gradcheck(
+    graph: Graph, loss: Loss, x: Array, y: Array, *, seed: int, samples: int = 12, auxiliary: Sequence[Loss] = ()
+) -> Iterator[Checked]:
     """Check the gradient of the mean training loss by every parameter and by the input.
 
     Parameters
@@ -44,6 +46,7 @@ def gradcheck(graph: Graph, loss: Loss, x: Array, y: Array, *, seed: int, sample
     x, y: a batch and its targets.
     seed: of the initial parameters, of dropout, and of which components are checked.
     samples: components checked of each array.
+    auxiliary: losses beside the main one, in the order of the graph's heads.
     """
     network = Network(graph, dtype=np.float64, seed=seed)
     network.initialise()
@@ -51,15 +54,22 @@ def gradcheck(graph: Graph, loss: Loss, x: Array, y: Array, *, seed: int, sample
     gradients = {name: np.zeros_like(array) for name, array in network.parameters.items()}
     unused = np.empty(0)
     network.bind({name: Sink(STORE, g, g, unused) for name, g in gradients.items()}, input_gradient=True)
-    losses = np.empty(len(x))
+    losses, n = np.empty(len(x)), len(x)
 
     def value() -> float:
-        outputs = network.forward(x, training=True)
-        loss.evaluate(outputs, y, losses)
-        return float(losses.mean()) + network.penalty(len(x))
+        network.forward(x, training=True)
+        total = network.penalty(n)
+        for index, each in enumerate((loss, *auxiliary)):
+            each.evaluate(network.head(n, index), y, losses)
+            total += each.weight * float(losses.mean())
+        return total
 
-    loss.evaluate(network.forward(x, training=True), y, losses, network.output_gradient(len(x)))
-    network.backward(len(x))
+    network.forward(x, training=True)
+    for index, each in enumerate((loss, *auxiliary)):
+        gradient = network.output_gradient(n, index)
+        each.evaluate(network.head(n, index), y, losses, gradient)
+        gradient *= each.weight
+    network.backward(n)
     arrays = network.parameters | {"input": x}
     analytic = gradients | {"input": network.input_gradient(len(x)).copy()}
     for name, array in arrays.items():

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from dlcli.data.pipeline import order
+from dlcli.data.pipeline import Epoch, order
 from dlcli.errors import Diverged
 from dlcli.training.objective import LARGEST, bounded
 from dlcli.training.options import Interval
@@ -69,17 +69,21 @@ class Loop:
         self._epoch_began, self._samples_timed = time.monotonic(), 0
         sequence = order(stage.seed, stage.name, epoch, len(stage.train), stage.shuffle)
         done = progress.step - epoch * stage.steps_per_epoch
-        for batch in stage.train.iterate(stage.batch_size, sequence[done * stage.batch_size :]):
+        rest = sequence[done * stage.batch_size :]
+        for batch in stage.train.iterate(stage.batch_size, rest, epoch=Epoch(stage.seed, epoch)):
             self._obey()
             result = stage.objective.step(batch, progress.clock(stage.steps_per_epoch, stage.epochs))
             progress.step += 1
             if not math.isfinite(result.loss):
                 self._diverged(f"its loss is {result.loss}")
             progress.loss += result.loss
+            for name, part in result.parts.items():
+                progress.parts[name] = progress.parts.get(name, 0.0) + part
             progress.samples += len(batch.x)
             progress.learning_rate = stage.objective.learning_rate
             if result.wrong is not None:
                 progress.wrong = (progress.wrong or 0) + result.wrong
+                progress.counted += len(batch.x) if result.counted is None else result.counted
             self._samples_timed += len(batch.x)
             self._reporter.step(result.loss / len(batch.x), len(batch.x))
             if self._every.steps and progress.step % self._every.steps == 0:
@@ -96,8 +100,9 @@ class Loop:
             "learning_rate": progress.learning_rate,
             "train_loss": progress.loss / progress.samples,
         }
+        row |= {f"train_loss/{name}": part / progress.samples for name, part in progress.parts.items()}
         if progress.wrong is not None:
-            row["train_error"] = progress.wrong / progress.samples
+            row["train_error"] = progress.wrong / max(progress.counted, 1)
         if stage.validation is not None:
             measured = stage.objective.evaluate(stage.validation, stage.batch_size)
             row |= {f"validation_{name}": value for name, value in measured.items()}

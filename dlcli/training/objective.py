@@ -4,7 +4,8 @@ The loop knows objectives only. An objective owns its models, their state and wh
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from dlcli.data.pipeline import Batch, BatchSource
 from dlcli.layers.base import Array
@@ -15,10 +16,16 @@ LARGEST = 2.0**63  # squares of larger numbers are soon infinite in float32; no 
 
 @dataclass(frozen=True)
 class StepResult:
-    """What a step saw: the sum of its samples' losses, and how many were misclassified (None: no classes)."""
+    """What a step saw: the sum of its samples' losses, and how many were misclassified (None: no classes).
+
+    ``counted``: out of how many, where the loss ignores a class (None: out of all).
+    ``parts``: where several losses make up the one, the sum of each, by the layer that it looks at.
+    """
 
     loss: float
     wrong: int | None
+    counted: int | None = None
+    parts: Mapping[str, float] = field(default_factory=dict)
 
 
 class Objective(ABC):

@@ -13,10 +13,11 @@ Row = dict[str, Any]  # one object of metrics.jsonl
 class Progress:
     """The stage under way and those before it.
 
-    ``step`` counts the stage's mini-batches; ``loss``, ``wrong`` (None without classes) and
-    ``samples`` sum over the epoch under way; ``learning_rate`` is that of the last step;
+    ``step`` counts the stage's mini-batches; ``loss``, ``wrong`` (None without classes), ``samples`` and ``counted``
+    (samples that ``wrong`` is out of) sum over the epoch under way; ``learning_rate`` is that of the last step;
     ``history`` has a row for each finished epoch of the stage; ``best`` is the lowest value so far of the metric
-    that chooses the best checkpoint; ``steps_before`` counts the steps of finished stages.
+    that chooses the best checkpoint; ``steps_before`` counts the steps of finished stages; ``parts`` are sums over
+    the epoch under way, too, of each of several losses.
     """
 
     stage: str = ""
@@ -29,6 +30,8 @@ class Progress:
     best: float | None = None
     finished: list[str] = field(default_factory=list)
     steps_before: int = 0
+    counted: int = 0
+    parts: dict[str, float] = field(default_factory=dict)
 
     def begin(self, stage: str) -> None:
         """Begin a stage at its first step."""
@@ -42,7 +45,8 @@ class Progress:
             self.finished.append(self.stage)
 
     def clear_sums(self) -> None:
-        self.loss, self.wrong, self.samples = 0.0, None, 0
+        self.loss, self.wrong, self.samples, self.counted = 0.0, None, 0, 0
+        self.parts = {}
 
     def clock(self, steps_per_epoch: int, epochs: int) -> Clock:
         return Clock(self.step, steps_per_epoch, epochs, tuple(self.history))
@@ -58,7 +62,7 @@ class Progress:
 
     @classmethod
     def of(cls, record: dict[str, Any]) -> "Progress":
-        return cls(**record)
+        return cls(**{"counted": record["samples"], **record})  # earlier files have no such key
 
 
 def stops_early(options: StopEarly | None, history: list[Row]) -> bool:

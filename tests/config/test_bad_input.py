@@ -64,7 +64,7 @@ CASES = {
     ),
     "misspelt bare type": (
         edited("softmax_cross_entropy", "softmax"),
-        "c.yaml:9:7: loss: found `softmax`, expected one of the types `mean_squared_error`",
+        "c.yaml:9:7: loss: found `softmax`, expected one of the types `hinge`",
     ),
     "no for a choice": (
         edited("activation: sigmoid", "activation: no"),
@@ -119,13 +119,27 @@ CASES = {
     ),
     "a cycle": (
         edited(LAYER, "units: 20, inputs: [output]}"),
-        "network.1.inputs.0: found `output`, expected `hidden1`, the layer before: a network is a chain",
+        "network.1.inputs: found a cycle, `dense_2` → `output` → `dense_2`; expected none",
     ),
-    "an input of the first layer": (
-        edited("units: 30", "units: 30, inputs: [output]"),
-        "network.0.inputs: the first layer takes the data",
+    "a layer named as the input": (edited("output", "input"), "network.2.name: found `input`, which stands for"),
+    "no inputs": (edited(LAYER, "units: 20, inputs: []}"), "network.1.inputs: found an empty list, expected a list"),
+    "an input in a block that only its surroundings have": (
+        edited(LAYER, "units: 20}\n  - {type: repeat, times: 2, layers: [{type: dense, units: 3, inputs: [hidden1]}]}"),
+        "network.2.layers.0.inputs.0: found `hidden1`, expected the name of a layer: `dense_1`",
     ),
-    "two inputs": (edited(LAYER, "units: 20, inputs: [hidden1, output]}"), "network.1.inputs: found 2 inputs"),
+    "a mistake in a block": (
+        edited(LAYER, "units: 20}\n  - {type: repeat, times: 2, layers: [{type: dense, units: 0}]}"),
+        "c.yaml:8:60: network.2.layers.0.units: found `0`, expected a whole number of at least 1",
+    ),
+    "parameters of nobody": (edited(LAYER, "units: 20, share: hiden1}"), "network.1.share: found `hiden1`"),
+    "a loss of nobody": (
+        edited("loss: softmax_cross_entropy", "loss: {type: softmax_cross_entropy, input: out}"),
+        "loss.input: found `out`, expected the name of a layer",
+    ),
+    "two kinds of losses": (
+        edited("loss: softmax_cross_entropy", "loss: softmax_cross_entropy\nlosses: [softmax_cross_entropy]"),
+        "losses: found beside `loss`; expected one of them",
+    ),
     "python object": (
         "name: !!python/object/apply:os.system [ls]\n",
         "c.yaml:1:7: name: found the tag `!!python/object/apply:os.system`, expected none",

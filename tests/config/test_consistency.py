@@ -5,7 +5,7 @@ import pytest
 from dlcli.config.consistency import layer_names, misfits
 from dlcli.config.load import from_text
 from dlcli.errors import MisfitError
-from dlcli.graph import names
+from dlcli.expansion import names
 from tests.config.conftest import GOOD
 
 
@@ -24,7 +24,8 @@ def test_layers_are_named_alike_before_and_after_they_are_options():
 
 @pytest.mark.parametrize("raw", [None, 3, {}, [], {"type": []}, {"type": "dense", "name": 3, "inputs": "x"}])
 def test_what_is_no_layer_has_no_misfits(raw):
-    assert list(misfits([raw, raw], [raw])) == []
+    config = {"network": [raw, raw], "pretrain": {"layers": [raw]}, "loss": "softmax_cross_entropy"}
+    assert list(misfits(config)) == []
 
 
 def test_an_experiment_made_in_python_is_checked_too():

@@ -32,7 +32,10 @@ def test_round_trip(text):
 def test_every_default_is_written_and_types_come_first():
     written = dump(from_text(GOOD, "f"))
     plain = yaml.safe_load(written)
-    assert list(plain) == ["name", "seed", "data", "network", "loss", "pretrain", "optimiser", "training", "output"]
+    assert list(plain) == [
+        *("name", "seed", "data", "network", "loss", "losses"),
+        *("pretrain", "optimiser", "freeze", "training", "output"),
+    ]
     assert plain["training"]["epochs"] == 20
     assert plain["pretrain"] is None
     assert [next(iter(part)) for part in (*plain["network"], plain["loss"], plain["optimiser"])] == ["type"] * 5

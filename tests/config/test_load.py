@@ -9,6 +9,9 @@ import pytest
 from dlcli.config.consistency import layer_names
 from dlcli.config.load import from_text, load
 from dlcli.errors import ConfigError
+from dlcli.optim.adam import Adam
+from dlcli.optim.lbfgs import Lbfgs
+from dlcli.optim.sgd import Sgd
 from tests.config.conftest import GOOD
 
 PRETRAIN = "pretrain: {method: autoencoder, sgd: {momentum: 0.5}}\n"
@@ -65,6 +68,28 @@ def test_pretraining_inherits_from_the_optimiser(loaded):
     assert experiment.pretrain.optimiser.learning_rate == experiment.optimiser.learning_rate == 0.1
     assert experiment.pretrain.optimiser.momentum == 0.5
     assert experiment.pretrain.optimiser.schedule == experiment.optimiser.schedule
+
+
+@pytest.mark.parametrize("inner", ["optimiser: {beta1: 0.5}", "optimizer: {type: adam, beta_1: 0.5}"])
+def test_another_optimiser_is_inherited_too(loaded, inner):
+    text = (GOOD + PRETRAIN).replace("sgd:\n", "optimiser:\n  type: adam\n").replace("sgd: {momentum: 0.5}", inner)
+    experiment = loaded(text).experiment
+    assert experiment.pretrain.optimiser == Adam(learning_rate=0.1, beta1=0.5)
+    assert experiment.optimiser == Adam(learning_rate=0.1)
+
+
+def test_the_key_sgd_is_sgd_whatever_the_other_one_is(loaded, refused):
+    text = (GOOD + PRETRAIN).replace("sgd:\n", "optimiser:\n  type: adam\n")
+    assert [mistake.key for mistake in refused(text)] == ["pretrain.sgd.learning_rate"]
+    text = text.replace("{momentum: 0.5}", "{momentum: 0.5, ε: 0.2}")
+    assert loaded(text).experiment.pretrain.optimiser == Sgd(learning_rate=0.2, momentum=0.5)
+
+
+def test_a_bare_name_is_inherited(loaded):
+    text = GOOD.replace("sgd:\n  learning_rate: 0.1\n", "optimiser: lbfgs\n")
+    assert loaded(text + PRETRAIN.replace(", sgd: {momentum: 0.5}", "")).experiment.pretrain.optimiser == Lbfgs()
+    text += PRETRAIN.replace("sgd: {momentum: 0.5}", "optimiser: {history: 3}")
+    assert loaded(text).experiment.pretrain.optimiser == Lbfgs(history=3)
 
 
 @pytest.mark.parametrize(

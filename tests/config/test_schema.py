@@ -79,6 +79,9 @@ ACCEPTED = {
     "a bare schedule": GOOD + "  schedule: constant\n",
     "a tail": GOOD.replace("batch_size: 10", "validation: {tail: 10}"),
     "a count": GOOD.replace("batch_size: 10", "validation: 10"),
+    "another optimiser": GOOD.replace("sgd:", "optimiser:\n  type: adam\n  beta_1: 0.8"),
+    "a bare optimiser": GOOD.split("sgd")[0] + "optimiser: lbfgs\npretrain: {method: autoencoder, optimizer: lbfgs}\n",
+    "class weights": GOOD.replace("softmax_cross_entropy", "{type: hinge, norm: l2, class_weights: [1, 2, 0.5]}"),
     "inherited": GOOD + "pretrain: {method: {type: autoencoder}, sgd: {alpha: 0.5}}\n",
 }
 
@@ -100,6 +103,7 @@ REFUSED = {
     "no rate": GOOD.replace("learning_rate", "momentum"),
     "bound": GOOD.replace("0.1", "0"),
     "not a number": GOOD.replace("0.1", "x"),
+    "another optimiser's key": GOOD.replace("sgd:", "optimiser:\n  type: adam\n  momentum: 0.8"),
 }
 
 

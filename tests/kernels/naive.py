@@ -32,3 +32,18 @@ def agree(found, expected):
     """Equal within rounding, relative to the largest element."""
     tolerance = 2e-5 if found.dtype == np.float32 else 1e-12
     np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * max(np.abs(expected).max(), 1e-6))
+
+
+def local_products(x, weights, dy, geometry):
+    """(y, dx, dw) of unshared weights (OH, OW, KH, KW, C, F) without bias, one position after the other."""
+    stride_h, stride_w, pad_h, pad_w = geometry
+    (_, height, width, _), (out_height, out_width, kernel_h, kernel_w, _, _) = x.shape, weights.shape
+    below, right = out_height * stride_h + kernel_h, out_width * stride_w + kernel_w  # more than enough
+    padded = np.pad(x, ((0, 0), (pad_h, below), (pad_w, right), (0, 0)))
+    y, dx, dw = np.zeros(dy.shape), np.zeros(padded.shape), np.zeros(weights.shape)
+    for p, q in np.ndindex(out_height, out_width):
+        window = np.s_[:, p * stride_h : p * stride_h + kernel_h, q * stride_w : q * stride_w + kernel_w]
+        y[:, p, q] = np.tensordot(padded[window], weights[p, q], 3)
+        dx[window] += np.tensordot(dy[:, p, q], weights[p, q], (1, 3))
+        dw[p, q] = np.tensordot(padded[window], dy[:, p, q], (0, 0))
+    return y, dx[:, pad_h : pad_h + height, pad_w : pad_w + width], dw

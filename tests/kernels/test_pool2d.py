@@ -77,3 +77,16 @@ def test_the_first_of_equals_wins_and_nan_over_all():
     assert (winners[0, 0, 0] == 0).all()
     assert np.isnan(y[0, 0, 1]).all()
     assert (winners[0, 0, 1] == 2).all()
+
+
+@pytest.mark.parametrize("channels", [1, 3, 20])
+def test_padding_never_wins_and_a_place_past_the_last_sends_nothing(channels):
+    x, geometry = np.full((1, 3, 3, channels), -np.inf, np.float32), (3, 3, 2, 2, 1, 1)
+    y, winners = np.empty((1, 2, 2, channels), np.float32), np.empty((1, 2, 2, channels), np.uint8)
+    max_forward(x, geometry, y, winners)
+    assert np.isneginf(y).all()
+    assert winners[0, :, :, 0].tolist() == [[4, 3], [1, 0]]
+    winners[0, 0] = 9
+    dx = np.empty_like(x)
+    max_backward(np.ones_like(y), winners, geometry, dx)
+    assert dx[0, :, :, channels - 1].tolist() == [[0, 0, 0], [1, 1, 0], [0, 0, 0]]

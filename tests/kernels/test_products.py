@@ -71,6 +71,9 @@ def check_convolution(dtype, shape, kernel, filters, geometry, trailing, seed):
     agree(found, np.maximum(y + b, 0))
     conv2d.input_gradient(d, w, geometry, found_dx)
     agree(found_dx, dx)
+    (c,) = random(seed + 1, dtype, channels)
+    conv2d.transposed(d, w, c, geometry, RELU, found_dx)
+    agree(found_dx, np.maximum(dx + c, 0))
     check_sinks(lambda *sink: conv2d.weight_gradient(x, d, geometry, *sink), dw, w, v)
 
 

@@ -3,6 +3,7 @@
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,37 @@ class Draw:
 
 @dataclass(frozen=True)
 class Variant:
-    """One set of options on inputs of one shape, with the closed-form count of its parameters."""
+    """One set of options on inputs of one shape, with the closed-form count of its parameters.
+
+    A layer of several inputs has their shapes in ``several``. Tests hand it one array x (N, Σ values) that holds them
+    side by side, flat, as ``shape`` says; `split` takes it apart.
+    """
 
     options: Options
-    shape: Shape
+    shape: Shape = ()
     parameters: int = 0
     kinked: bool = False  # the output bends somewhere: relu, max pooling, |x|
     inputs: tuple[float, float] = (-1.0, 1.1)  # least and largest input
+    several: tuple[Shape, ...] = ()
+    multiply_adds: int | None = None  # of a sample's forward pass, where it isn't outputs × fan-in
+
+    def __post_init__(self) -> None:
+        if self.several:
+            object.__setattr__(self, "shape", (sum(map(prod, self.several)),))
+
+    @property
+    def shapes(self) -> list[Shape]:
+        """Of the layer's inputs."""
+        return list(self.several) or [self.shape]
+
+
+def split(x: Array, shapes: Sequence[Shape]) -> tuple[Array, ...]:
+    """The inputs of these shapes that x holds; each one's own memory where there are several."""
+    if len(shapes) == 1:
+        return (x.reshape(len(x), *shapes[0]),)
+    ends = np.cumsum([prod(shape) for shape in shapes])
+    parts = zip(np.split(x, ends[:-1], axis=1), shapes, strict=True)
+    return tuple(part.reshape(len(x), *shape).copy() for part, shape in parts)
 
 
 class With:
@@ -51,7 +76,8 @@ class Case:
     type: the layer's YAML type.
     variants: option sets and input shapes; everything is tested for each of them.
     naive: (x, parameters, options, draw) → the output in float64, by loops that use nothing of dlcli; ``draw`` is
-        None in evaluation, else that of a training pass.
+        None in evaluation, else that of a training pass. Of a layer of several inputs it takes their shapes, too,
+        and of one with state that, by name.
     broken: for every option of the layer's own, values that must be refused.
     changes: for every option, a value that must move the output (or the penalty) of the first variant.
     dead: options that don't move the output, with the reason; one that does makes the test fail.
@@ -63,7 +89,7 @@ class Case:
 
     type: str
     variants: Sequence[Variant]
-    naive: Callable[[Array, Parameters, Options, Draw | None], Array]
+    naive: Callable[..., Array]
     broken: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     changes: Mapping[str, Any] = field(default_factory=dict)
     dead: Mapping[str, str] = field(default_factory=dict)

@@ -18,13 +18,13 @@ VARIANTS = [
     for case in CASES.values()
     for place, variant in enumerate(case.variants)
 ]
-OF_ALL = {"name": ("1st", "a b", "a/b", "", "x" * 65, 3), "inputs": ("a", 3, [1])}
+OF_ALL = {"name": ("1st", "a b", "a/b", "", "x" * 65, 3), "inputs": ("a", 3, [1], []), "share": (3, ["a"])}
 every_variant = pytest.mark.parametrize(("case", "variant"), VARIANTS)
 every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
 
 def own_options(case: Case) -> set[str]:
-    return set(Layer.members()[case.type].model_fields) - {"type", "name", "inputs"}
+    return set(Layer.members()[case.type].model_fields) - {"type", *Layer.model_fields}
 
 
 def test_every_layer_has_a_case_and_every_case_a_layer():
@@ -76,16 +76,21 @@ def test_unknown_options_are_refused(case: Case):
 @every_variant
 def test_output_shape_is_the_real_one(case: Case, variant: Variant):
     layer = layer_of(variant.options)
-    shape = layer.output_shape([variant.shape])
-    parameters = driven(variant).parameters
+    shape = layer.output_shape(variant.shapes)
+    own = driven(variant)
     for samples in (1, 3):
-        real = case.naive(batch(variant, samples), parameters, layer.model_dump(), None)
+        real = case.naive(batch(variant, samples), own.parameters, layer.model_dump(), None, *own.more())
         assert real.shape == (samples, *shape)
 
 
 @every_case
 def test_one_input_is_taken(case: Case):
-    shape = case.variants[0].shape
+    """Or, of a layer that takes several, at least one."""
+    shape, several = case.variants[0].shape, case.variants[0].several
+    if several:
+        with pytest.raises(ShapeError, match="or more, found"):
+            layer_of(case.variants[0].options).output_shape([])
+        return
     for inputs in ([], [shape, shape]):
         with pytest.raises(ShapeError, match=f"takes one input, found {len(inputs)}"):
             layer_of(case.variants[0].options).output_shape(inputs)
@@ -95,6 +100,10 @@ def test_one_input_is_taken(case: Case):
 def test_what_does_not_fit_is_refused_by_the_layers_name(case: Case):
     for shape, message in case.refused_shapes:
         layer = layer_of({**case.variants[0].options, "name": "culprit"})
+        if shape and isinstance(shape[0], tuple):  # several inputs
+            with pytest.raises(ShapeError, match=message):
+                layer.output_shape(shape)
+            continue
         with pytest.raises(MisfitError, match=f"layer culprit.*{message}") as failure:
             Graph.build([layer], shape)
         assert failure.value.path == ("network", 0)
@@ -103,8 +112,10 @@ def test_what_does_not_fit_is_refused_by_the_layers_name(case: Case):
 def graph_of(case: Case, variant: Variant) -> Graph:
     """The layer after those that it needs; they take inputs of 4 values."""
     layers = [*map(layer_of, case.before), layer_of(variant.options)]
+    if variant.several:
+        layers = [layer.model_copy(update={"inputs": ("input",) * len(variant.several)}) for layer in layers]
     if not case.before:
-        return Graph.build(layers, variant.shape)
+        return Graph.build(layers, variant.shapes[0])
     return Graph.build([layers[0], layers[1]], (4,))
 
 
@@ -122,10 +133,11 @@ def test_parameters_are_those_declared_and_counted(case: Case, variant: Variant)
 @every_variant
 def test_multiply_adds_are_those_of_the_naive_loops(case: Case, variant: Variant):
     layer = layer_of(variant.options)
-    specs = layer.parameters([variant.shape])
-    outputs = prod(layer.output_shape([variant.shape]))
+    specs = layer.parameters(variant.shapes)
+    outputs = prod(layer.output_shape(variant.shapes))
     expected = outputs * specs["weights"].fan_in if "weights" in specs else 0
-    assert layer.multiply_adds([variant.shape]) == expected
+    expected = expected if variant.multiply_adds is None else variant.multiply_adds
+    assert layer.multiply_adds(variant.shapes) == expected
 
 
 @every_case
@@ -136,7 +148,7 @@ def test_every_option_is_alive(case: Case):
         before = {**base.options, **change.companions}
         results = []
         for options in (before, {**before, option: change.value}):
-            layer = Driven(layer_of(options), base.shape)
+            layer = Driven(layer_of(options), base.shapes)
             output = layer.forward(batch(base, 3), training=True)
             results.append((output, layer.penalty()))
         (one, one_penalty), (other, other_penalty) = results

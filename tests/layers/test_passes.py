@@ -1,11 +1,13 @@
 """The common layer test, points 4, 5 and 7 to 13: the forward and backward pass of every registered layer."""
 
+import pkgutil
+
 import numba
 import numpy as np
 import pytest
 import safetensors.numpy
 
-from dlcli.kernels import activation, dense, philox, pool2d, regulariser, response
+import dlcli.kernels
 from tests.layers.case import Case, Draw, Variant, cases, spread
 from tests.layers.harness import Driven, batch, driven
 
@@ -21,7 +23,7 @@ KEY = 0x0123456789ABCDEF
 
 def expected(case: Case, layer: Driven, x: np.ndarray, draw: Draw | None = None) -> np.ndarray:
     exact = {name: array.astype(np.float64) for name, array in layer.parameters.items()}
-    return case.naive(x.astype(np.float64), exact, layer.layer.model_dump(), draw)
+    return case.naive(x.astype(np.float64), exact, layer.layer.model_dump(), draw, *layer.more())
 
 
 def largest(array: np.ndarray) -> float:
@@ -135,19 +137,20 @@ def test_evaluation_draws_nothing(case: Case, variant: Variant):
 
 @every_variant
 def test_training_is_a_function_of_key_and_step(case: Case, variant: Variant):
+    """And not of the state, which each pass changes."""
     layer = driven(variant)
     x = batch(variant, 3)
     first = layer.forward(x, training=True, key=KEY, step=4)
     assert same_bits(first, layer.forward(x, training=True, key=KEY, step=4))
     others = [layer.forward(x, training=True, key=KEY + 1, step=4), layer.forward(x, training=True, key=KEY, step=5)]
-    draws = case.random and variant.options["rate"] > 0
+    draws = case.random and variant.options.get("rate", 1) > 0
     assert [same_bits(first, other) for other in others] == [not draws, not draws]
 
 
 @every_variant
 def test_training_has_the_same_bits_on_any_number_of_threads(case: Case, variant: Variant, monkeypatch):
-    for kernels in (activation, dense, philox, pool2d, regulariser, response):  # they leave small work to one thread
-        monkeypatch.setattr(kernels, "SERIAL", 0)
+    for module in pkgutil.iter_modules(dlcli.kernels.__path__, "dlcli.kernels."):
+        monkeypatch.setattr(f"{module.name}.SERIAL", 0, raising=False)  # else they leave small work to one thread
     x = batch(variant, 7, dtype=np.float32)
     results = []
     before = numba.get_num_threads()
@@ -215,5 +218,7 @@ def test_saved_and_loaded_parameters_give_the_same_bits(case: Case, variant: Var
     x = batch(variant, 3, dtype=np.float32)
     before = layer.forward(x)
     other = driven(variant, np.float32, seed=50)
-    other.parameters = safetensors.numpy.load(safetensors.numpy.save(layer.parameters))
+    tensors = safetensors.numpy.load(safetensors.numpy.save(layer.parameters | layer.state))
+    other.parameters = {name: tensors[name] for name in layer.parameters}
+    other.state = {name: tensors[name] for name in layer.state}
     assert same_bits(before, other.forward(x))

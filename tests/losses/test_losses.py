@@ -1,67 +1,40 @@
 """Every loss against naive sums and numerical gradients, and for what holds of all of them."""
 
 import math
+from unittest import mock
 
 import numba
 import numpy as np
 import pytest
 
+from dlcli.kernels import batch_loss, launch, losses
 from dlcli.losses.base import Loss
-from dlcli.options import Options
-
-N, UNITS = 7, 5
-
-
-class Written(Options):
-    loss: Loss
-    """As a config holds it."""
-
-
-def read(name) -> Loss:
-    return Written.model_validate({"loss": name}).loss
-
-
-def naive_softmax_cross_entropy(x, d):
-    total = sum(math.exp(value) for value in x)
-    return -sum(wanted * math.log(math.exp(value) / total) for value, wanted in zip(x, d, strict=True))
+from tests.losses.cases import (
+    NAIVE,
+    N,
+    evaluated,
+    every_loss,
+    every_target,
+    naive_sigmoid_cross_entropy,
+    one_hot,
+    read,
+    samples,
+)
 
 
-def naive_sigmoid_cross_entropy(x, d):
-    p = [1 / (1 + math.exp(-value)) for value in x]
-    return -sum(w * math.log(q) + (1 - w) * math.log(1 - q) for q, w in zip(p, d, strict=True))
-
-
-def naive_mean_squared_error(x, d):
-    return sum((value - wanted) ** 2 for value, wanted in zip(x, d, strict=True)) / 2
-
-
-NAIVE = {
-    "mean_squared_error": naive_mean_squared_error,
-    "sigmoid_cross_entropy": naive_sigmoid_cross_entropy,
-    "softmax_cross_entropy": naive_softmax_cross_entropy,
-}
-every_loss = pytest.mark.parametrize("name", NAIVE)
-every_target = pytest.mark.parametrize("kind", ["classes", "numbers"])
-
-
-def samples(kind, seed=1, dtype=np.float64, n=N, units=UNITS):
-    rng = np.random.default_rng(seed)
-    x = rng.normal(0, 2, (n, units)).astype(dtype)
-    return x, rng.integers(0, units, n) if kind == "classes" else rng.random((n, units)).astype(dtype)
-
-
-def one_hot(targets, units=UNITS):
-    return targets if targets.ndim == 2 else np.array([[float(j == c) for j in range(units)] for c in targets])
-
-
-def evaluated(name, x, targets):
-    per_sample, gradient = np.full(len(x), np.nan), np.full_like(x, np.nan)
-    read(name).evaluate(x, targets, per_sample, gradient)
-    return per_sample, gradient
+def away_from_kinks(name, x, d):
+    """The outputs, moved where a kink of first or second order is near: where 1 − δ x or |x − d| − Δ changes sign."""
+    if "hinge" in name:
+        x = np.where(abs(1 - (2 * d - 1) * x) < 0.02, x + 0.1, x)
+        return np.where(abs(2 * d - 1) < 0.02, 0.0, x)
+    if "huber" in name:
+        for kink in (-1.0, -0.3, 0.3, 1.0):
+            x = np.where(abs(x - d - kink) < 0.02, x + 0.1, x)
+    return x
 
 
 def test_every_loss_has_a_naive_form():
-    assert set(NAIVE) == set(Loss.members())
+    assert {read(name).type for name in NAIVE} == set(Loss.members())
 
 
 def test_every_loss_is_described():
@@ -93,6 +66,7 @@ def test_each_sample_has_the_naive_loss(name, kind, units, dtype, tolerance):
 @pytest.mark.parametrize("seed", [2, 3])
 def test_the_gradient_is_that_of_the_mean_over_the_batch(name, kind, seed):
     x, targets = samples(kind, seed)
+    x = away_from_kinks(name, x, one_hot(targets))
 
     def mean(at):
         return evaluated(name, at, targets)[0].mean()
@@ -170,19 +144,32 @@ def test_a_sample_does_not_depend_on_its_batch(name, kind, dtype):
         np.testing.assert_array_equal(loss.probabilities(x[n : n + 1])[0], probabilities[n])
 
 
+@pytest.fixture
+def always_parallel():
+    """Launches that are planned meanwhile wake the threads, however small; gives what shows that they did."""
+    with (
+        mock.patch.object(batch_loss, "SERIAL", 1),
+        mock.patch.object(losses, "SERIAL", 1),
+        mock.patch.object(launch, "_parallel", wraps=launch._parallel) as woken,
+    ):
+        yield woken
+
+
 @every_loss
-def test_threads_leave_every_bit(name):
-    x, targets = samples("numbers", n=64, units=37)
+@every_target
+def test_threads_leave_every_bit(name, kind, always_parallel):
+    x, targets = samples(kind, n=61, units=37)  # no other test has this size, of which a plan may be kept
     before, results = numba.get_num_threads(), []
     try:
         for threads in (1, 2, 3):
-            numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
-            results.append(evaluated(name, x, targets))
+            numba.set_num_threads(threads)
+            results.append((*evaluated(name, x, targets), read(name).probabilities(x)))
+            assert launch.JIT_OFF or always_parallel.called == (threads > 1)
     finally:
         numba.set_num_threads(before)
-    for per_sample, gradient in results[1:]:
-        np.testing.assert_array_equal(per_sample, results[0][0])
-        np.testing.assert_array_equal(gradient, results[0][1])
+    for result in results[1:]:
+        for found, expected in zip(result, results[0], strict=True):
+            np.testing.assert_array_equal(found, expected)
 
 
 @every_loss
@@ -271,7 +258,33 @@ def test_least_squares_probabilities_are_the_nearest_distribution(outputs, neare
     np.testing.assert_allclose(found, [nearest], atol=1e-14)
 
 
+def test_hinge_probabilities_are_the_softmax_of_the_outputs():
+    x = np.array([[0.5, -1.0, 2.0]])
+    np.testing.assert_array_equal(read("hinge").probabilities(x), read("softmax_cross_entropy").probabilities(x))
+    total = math.exp(0.5) + math.exp(-0.5)
+    expected = [[math.exp(-0.5) / total, math.exp(0.5) / total]]
+    np.testing.assert_allclose(read("hinge").probabilities(np.array([[0.5]])), expected, rtol=1e-14)
+
+
 # What does not fit
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"type": "softmax_cross_entropy", "label_smoothing": 1.0},
+        {"type": "softmax_cross_entropy", "label_smoothing": -0.1},
+        {"type": "softmax_cross_entropy", "class_weights": [0.0, 0.0]},
+        {"type": "softmax_cross_entropy", "class_weights": [1.0, -1.0]},
+        {"type": "softmax_cross_entropy", "ignored_label": -1},
+        {"type": "hinge", "norm": "l3"},
+        {"type": "huber", "delta": 0.0},
+        {"type": "mean_squared_error", "class_weights": [1.0]},
+    ],
+)
+def test_broken_options_are_refused(options):
+    with pytest.raises(ValueError, match=list(options)[1]):
+        read(options)
 
 
 @pytest.mark.parametrize(
@@ -287,6 +300,10 @@ def test_least_squares_probabilities_are_the_nearest_distribution(outputs, neare
         ("mean_squared_error", (3,), "classification", 10, "found 3 outputs, expected 10, one per class"),
         ("mean_squared_error", (1,), "classification", 2, "found 1 output, expected 2, one per class"),
         ("mean_squared_error", (2,), "regression", 1, "found 2 outputs, expected 1, one per target value"),
+        ("hinge", (3,), "classification", 2, "found 3 outputs, expected 1 for both classes, or 2, one"),
+        ("hinge", (1,), "classification", 10, "found 1 output, expected 10, one per class"),
+        ("huber", (3,), "classification", 10, "found 3 outputs, expected 10, one per class"),
+        ("huber", (2,), "regression", 1, "found 2 outputs, expected 1, one per target value"),
     ],
 )
 def test_outputs_that_do_not_fit_the_targets_are_refused(name, shape, task, targets, message):
@@ -305,6 +322,11 @@ def test_outputs_that_do_not_fit_the_targets_are_refused(name, shape, task, targ
         ("sigmoid_cross_entropy", (6,), "regression", 6),
         ("mean_squared_error", (10,), "classification", 10),
         ("mean_squared_error", (2, 3), "regression", 6),
+        ("hinge", (1,), "classification", 2),
+        ("hinge", (10,), "classification", 10),
+        ("hinge", (6,), "regression", 6),
+        ("huber", (10,), "classification", 10),
+        ("huber", (2, 3), "regression", 6),
     ],
 )
 def test_outputs_that_fit_are_taken(name, shape, task, targets):
@@ -317,6 +339,13 @@ def test_sigmoid_targets_outside_0_and_1_are_refused(wrong):
     with pytest.raises(ValueError, match=f"found the target {wrong:g}, expected numbers from 0 to 1"):
         read("sigmoid_cross_entropy").check_targets(targets)
     read("mean_squared_error").check_targets(targets)
+    read("huber").check_targets(targets)
+
+
+def test_hinge_targets_are_labels():
+    read("hinge").check_targets(np.array([[0.0, 1.0], [1.0, 1.0]], np.float32))
+    with pytest.raises(ValueError, match=r"found the target 0.5, expected 0 or 1"):
+        read("hinge").check_targets(np.array([[0.0, 1.0], [0.5, 1.0]], np.float32))
 
 
 def test_classes_are_never_out_of_range():

@@ -10,8 +10,9 @@ from dlcli.kernels.sink import STORE, UPDATE
 from dlcli.layers.base import Array, MultiplierOptions, ParameterSpec
 from dlcli.network import Network
 from dlcli.optim.base import Optimiser
+from dlcli.optim.descent import gradient_norm
 from dlcli.optim.schedules.base import Clock
-from dlcli.optim.sgd import Sgd, gradient_norm
+from dlcli.optim.sgd import Sgd
 from dlcli.options import Options
 from tests.layers.case import spread
 from tests.layers.harness import layer_of
@@ -124,7 +125,7 @@ def test_biases_decay_as_weights_do():
 def test_defaults_are_the_documented_ones():
     options = sgd(learning_rate=0.1)
     assert (options.momentum, options.weight_decay, options.clip_norm) == (0.9, 0.0, None)
-    assert options.rates(clock(17)) == (0.1, 0.9)
+    assert (options.rate(clock(17)), options.factors(clock(17))) == (0.1, (0.9,))
 
 
 def test_greek_and_spelt_out_names():

@@ -1,14 +1,18 @@
 """Backpropagation as an objective: steps, diagnosis, and where a divergence began."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 
 from dlcli.data.batches import Batch
 from dlcli.graph import Graph
+from dlcli.layers.batch_norm import BatchNorm
 from dlcli.layers.dense import Dense
 from dlcli.layers.dropout import Dropout
 from dlcli.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 from dlcli.network import Network
+from dlcli.optim.lbfgs import Lbfgs
 from dlcli.optim.schedules.base import Clock
 from dlcli.optim.sgd import Sgd
 from dlcli.training.backpropagation import Backpropagation
@@ -37,6 +41,39 @@ def test_a_step_tells_the_loss_and_the_mistakes_before_it(objective):
     result = objective.step(BATCH, START)
     assert result.loss == pytest.approx(-log_p[np.arange(8), BATCH.y].sum(), rel=1e-6)
     assert result.wrong == np.sum(log_p.argmax(axis=1) != BATCH.y)
+
+
+def test_mistakes_leave_out_samples_of_an_ignored_class(objective):
+    network = objective.network
+    assert objective.step(BATCH, START).counted is None
+    network.initialise()
+    own = Batch(BATCH.x[BATCH.y == 0], BATCH.y[BATCH.y == 0])
+    alone = Backpropagation(network, SoftmaxCrossEntropy(), Sgd(learning_rate=0.1)).step(own, START)
+    network.initialise()
+    ignoring = Backpropagation(network, SoftmaxCrossEntropy(ignored_label=1), Sgd(learning_rate=0.1))
+    result = ignoring.step(BATCH, START)
+    assert result.counted == 4
+    assert result.wrong == alone.wrong > 0
+    assert result.loss == pytest.approx(alone.loss, rel=1e-6)
+
+
+def test_a_line_search_evaluates_the_batch_again_with_the_same_random_numbers():
+    layers = [Dropout(name="dropout", rate=0.5), Dense(name="output", units=2)]
+    network = Network(Graph.build(layers, (3,)), seed=1)
+    network.initialise()
+    objective = Backpropagation(network, SoftmaxCrossEntropy(), Lbfgs())
+    dropped, forward = [], network.forward
+
+    def watched(*arguments, **options):
+        outputs = forward(*arguments, **options)
+        dropped.append((network.outputs(8)["dropout"] == 0).tolist())
+        return outputs
+
+    with mock.patch.object(network, "forward", watched):
+        first, again = objective.step(BATCH, START), objective.step(BATCH, START)
+    assert len(dropped) > 3
+    assert all(zeros == dropped[0] for zeros in dropped)
+    assert again.loss < first.loss
 
 
 def test_its_tensors_are_parameters_and_momentum_themselves(objective):
@@ -111,3 +148,67 @@ def test_what_is_random_is_a_function_of_the_step():
 )
 def test_bounded(values, expected):
     assert bounded(np.array(values, np.float32)) is expected
+
+
+# Several heads, frozen parameters
+
+
+def branched() -> tuple[Network, list[SoftmaxCrossEntropy]]:
+    layers = [
+        Dense(name="below", units=4, activation="tanh"),
+        Dense(name="output", units=2),
+        Dense(name="auxiliary", units=2, inputs=("below",)),
+    ]
+    losses = [SoftmaxCrossEntropy(input="output"), SoftmaxCrossEntropy(input="auxiliary", weight=0.3)]
+    network = Network(Graph.build(layers, (3,), ["output", "auxiliary"]), seed=1)
+    network.initialise()
+    return network, losses
+
+
+def test_the_loss_is_the_weighted_sum_of_its_heads():
+    network, (main, auxiliary) = branched()
+    objective = Backpropagation(network, main, Sgd(learning_rate=0.1), auxiliary=[auxiliary])
+    result = objective.step(BATCH, START)
+    assert set(result.parts) == {"output", "auxiliary"}
+    assert result.loss == pytest.approx(result.parts["output"] + 0.3 * result.parts["auxiliary"], rel=1e-12)
+
+
+def test_evaluation_leaves_out_what_the_main_head_does_not_need():
+    network, (main, auxiliary) = branched()
+    objective = Backpropagation(network, main, Sgd(learning_rate=0.1), auxiliary=[auxiliary])
+    objective.step(BATCH, START)
+    before = network.outputs(len(BATCH.x))["auxiliary"].copy()
+    network.forward(BATCH.x[::-1].copy())
+    assert np.array_equal(network.outputs(len(BATCH.x))["auxiliary"], before)
+
+
+def test_what_is_frozen_stays_as_it_is():
+    network, (main, auxiliary) = branched()
+    frozen = {"below/weights", "output/bias"}
+    before = {name: array.copy() for name, array in network.parameters.items()}
+    objective = Backpropagation(network, main, Sgd(learning_rate=0.1), auxiliary=[auxiliary], frozen=frozen)
+    for step in range(3):
+        objective.step(BATCH, Clock(step, 3, 1))
+    for name, array in network.parameters.items():
+        assert np.array_equal(array, before[name]) == (name in frozen), name
+    assert "momentum/below/weights" not in objective.tensors()
+
+
+def test_a_frozen_layers_state_stays_and_a_diagnosis_changes_none():
+    layers = [
+        Dense(name="below", units=4, inputs=("input",)),
+        BatchNorm(name="still"),
+        BatchNorm(name="moving"),
+        Dense(name="output", units=2),
+    ]
+    network = Network(Graph.build(layers, (3,)), seed=1)
+    network.initialise()
+    frozen = {"below/weights", "below/bias", "still/weights", "still/bias"}
+    objective = Backpropagation(network, SoftmaxCrossEntropy(), Sgd(learning_rate=0.1), frozen=frozen)
+    before = {name: array.copy() for name, array in network.state.items()}
+    objective.step(BATCH, START)
+    changed = {name for name, array in network.state.items() if not np.array_equal(array, before[name])}
+    assert changed == {"moving/running_mean", "moving/running_variance"}
+    after = {name: array.copy() for name, array in network.state.items()}
+    objective.diagnose(BATCH)
+    assert all(np.array_equal(array, after[name]) for name, array in network.state.items())

@@ -16,6 +16,9 @@ from dlcli.layers.dropout import Dropout
 from dlcli.layers.max_pool2d import MaxPool2d
 from dlcli.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 from dlcli.network import Network
+from dlcli.optim.adam import Adam
+from dlcli.optim.lbfgs import Lbfgs
+from dlcli.optim.nesterov import Nesterov
 from dlcli.optim.sgd import Sgd
 from dlcli.training.backpropagation import Backpropagation
 from dlcli.training.benchmark import Cost, LayerCost, at_rest, benchmark, peak_memory
@@ -27,6 +30,18 @@ def objective(layers, shape, **sgd) -> Backpropagation:
     network = Network(Graph.build(layers, shape), seed=1)
     network.initialise()
     return Backpropagation(network, SoftmaxCrossEntropy(), at_rest(Sgd(learning_rate=0.1, **sgd)))
+
+
+@pytest.mark.parametrize("optimiser", [Adam(learning_rate=0.1), Nesterov(learning_rate=0.1), Lbfgs()])
+def test_steps_of_any_optimiser_are_timed_and_change_nothing(optimiser):
+    network = Network(Graph.build([Dense(units=9), Dense(units=10)], (7,)), seed=1)
+    network.initialise()
+    before = {name: array.copy() for name, array in network.parameters.items()}
+    found = benchmark(Backpropagation(network, SoftmaxCrossEntropy(), at_rest(optimiser)), source((7,)), N, 3)
+    assert len(found.steps) == 3
+    assert found.rest > 0
+    for name, array in network.parameters.items():
+        assert array.tobytes() == before[name].tobytes()
 
 
 def source(shape, samples=10) -> BatchSource:

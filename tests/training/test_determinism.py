@@ -13,7 +13,7 @@ from dlcli.data.pipeline import prepare
 from dlcli.training.checkpoint import load
 from dlcli.training.run_directory import find_checkpoint, read_rows
 from tests.kernels.test_machines import AVX2
-from tests.runs import PRETRAINED, STEPS, Recorder, bits, experiment, last, outcome, train, train_until
+from tests.runs import PRETRAINED, STEPS, SUPERVISED, Recorder, bits, experiment, last, outcome, train, train_until
 
 TEN_EPOCHS = experiment(training__epochs=10)
 CONVNET = experiment(
@@ -27,6 +27,41 @@ CONVNET = experiment(
         {"type": "dense", "units": 3},
     ],
 )
+AUGMENTED = experiment(
+    data__source={"type": "synthetic", "shape": [9, 8, 3], "classes": 3, "samples": 58, "test_samples": 20},
+    data__transform=[
+        {"type": "pad_and_crop", "padding": 2},
+        {"type": "random_scale_crop", "size": 7, "scale": [7, 12]},
+        {"type": "random_crop", "size": [6, 5]},
+        "mirror",
+        {"type": "subtract_mean", "per": "pixel"},
+        {"type": "pca_jitter", "deviation": 0.5},
+        "gcn",
+        "zca",
+    ],
+    data__test_crops=10,
+)
+EVERYTHING = experiment(
+    {key: value for key, value in SUPERVISED.items() if key not in ("loss", "sgd")},
+    data__source={"type": "synthetic", "shape": [12, 11, 3], "classes": 3, "samples": 58, "test_samples": 20},
+    data__transform=[{"type": "random_crop", "size": 10}, "mirror"],
+    network=[
+        {"type": "conv2d", "filters": 6, "kernel_size": 3, "padding": "same", "bias": False},
+        {"type": "batch_norm", "activation": "relu"},
+        {
+            "type": "residual",
+            "layers": [{"type": "conv2d", "filters": 6, "kernel_size": 3, "padding": "same"}, "batch_norm"],
+        },
+        {"type": "activation", "function": "relu"},
+        {"type": "stochastic_pool2d", "size": 2},
+        {"type": "dropout", "rate": 0.25},
+        {"type": "dense", "units": 3, "name": "output"},
+        {"type": "dense", "units": 3, "name": "auxiliary", "inputs": ["dropout_1"]},
+    ],
+    losses=[{"type": "softmax_cross_entropy", "input": "output"},
+            {"type": "softmax_cross_entropy", "input": "auxiliary", "weight": 0.3}],
+    optimiser={"type": "adam", "learning_rate": 0.01},
+)  # fmt: skip
 WHOLE = experiment(PRETRAINED)  # 2 epochs for either layer, 3 of supervised training: 42 steps
 
 
@@ -78,6 +113,96 @@ def test_interrupted_in_any_stage_it_goes_on(tmp_path, pretrained, step):
     train_until(tmp_path / "run", step, WHOLE)
     train(tmp_path / "run", WHOLE, resume=True)
     assert outcome(tmp_path / "run") == pretrained
+
+
+OPTIMISERS = {
+    "adam": {"type": "adam", "learning_rate": 0.01, "weight_decay": 0.01, "schedule": {"type": "exp", "gamma": 0.9}},
+    "adamw": {"type": "adam", "learning_rate": 0.01, "weight_decay": 0.01, "decoupled": True, "clip_norm": 0.5},
+    "rmsprop": {"type": "rmsprop", "learning_rate": 0.01},
+    "adagrad": {"type": "adagrad", "learning_rate": 0.1},
+    "nesterov": {"type": "nesterov", "learning_rate": 0.1},
+    "lbfgs": {"type": "lbfgs", "history": 4, "weight_decay": 0.001},
+}
+
+
+STATES = {
+    "adam": "adam/second/output/bias",
+    "adamw": "adam/first/hidden1/weights",
+    "rmsprop": "rmsprop/squares/output/bias",
+    "adagrad": "adagrad/squares/hidden2/weights",
+    "nesterov": "momentum/hidden1/bias",
+    "lbfgs": "lbfgs/changes",
+}
+
+
+def of_optimiser(name):
+    """Pretraining, dropout and supervised training, all with one optimiser."""
+    mapping = {key: value for key, value in PRETRAINED.items() if key != "sgd"} | {"optimiser": OPTIMISERS[name]}
+    return experiment(mapping | {"pretrain": {"method": {"type": "autoencoder", "corruption": 0.2}, "epochs": 2}})
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_every_optimiser_goes_on_as_if_it_had_not_been_stopped(tmp_path, name):
+    of = of_optimiser(name)
+    train(tmp_path / "whole", of)
+    whole = outcome(tmp_path / "whole")
+    train_until(tmp_path / "parts", 5, of)  # in the first layer's pretraining, then the second's, then after both
+    for steps in (10, 16):
+        train_until(tmp_path / "parts", steps, of, resume=True)
+    before = numba.get_num_threads()
+    numba.set_num_threads(2)
+    try:
+        train(tmp_path / "parts", of, resume=True)
+    finally:
+        numba.set_num_threads(before)
+    assert outcome(tmp_path / "parts") == whole
+    assert any(whole["tensors"][STATES[name]][2])
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("everything") / "run"
+    train(directory, EVERYTHING)
+    return outcome(directory)
+
+
+@pytest.mark.parametrize(("step", "threads"), [(1, 2), (STEPS + 2, 1), (2 * STEPS + 5, 2)])
+def test_a_graph_with_state_and_all_that_is_random_goes_on_where_it_was(tmp_path, everything, step, threads):
+    assert everything["tensors"].keys() >= {"batch_norm_1/running_mean", "adam/second/output/bias"}
+    assert everything["rows"][0].keys() >= {"train_loss/output", "train_loss/auxiliary"}
+    train_until(tmp_path / "run", step, EVERYTHING)
+    before = numba.get_num_threads()
+    numba.set_num_threads(threads)
+    try:
+        train(tmp_path / "run", EVERYTHING, resume=True)
+    finally:
+        numba.set_num_threads(before)
+    assert outcome(tmp_path / "run") == everything
+
+
+@pytest.fixture(scope="module")
+def augmented(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("augmented") / "run"
+    train(directory, AUGMENTED)
+    return outcome(directory)
+
+
+@pytest.mark.parametrize("step", [1, STEPS, STEPS + 2, 2 * STEPS + 5])
+def test_random_transforms_go_on_where_they_were(tmp_path, augmented, step):
+    train_until(tmp_path / "run", step, AUGMENTED)
+    train(tmp_path / "run", AUGMENTED, resume=True)
+    assert outcome(tmp_path / "run") == augmented
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_random_transforms_know_no_threads(tmp_path, augmented, threads):
+    before = numba.get_num_threads()
+    numba.set_num_threads(threads)
+    try:
+        train(tmp_path / "run", AUGMENTED)
+    finally:
+        numba.set_num_threads(before)
+    assert outcome(tmp_path / "run") == augmented
 
 
 @pytest.mark.parametrize("step", [3, 17])

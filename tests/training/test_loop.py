@@ -28,6 +28,7 @@ class Scripted(Objective):
         self.seen, self.clocks = [], []
         self.validation = list(validation)
         self.bad_step, self.loss_of_bad, self.parameter = None, np.nan, np.zeros(1, np.float32)
+        self.counted = None
 
     def step(self, batch, clock):
         self.seen.append(batch.x[:, 0].tolist())
@@ -35,7 +36,7 @@ class Scripted(Objective):
         if len(self.seen) == self.bad_step:
             return StepResult(float(self.loss_of_bad), 0)
         self.parameter += 1
-        return StepResult(float((batch.x + clock.epoch).sum()), int(batch.y.sum()))
+        return StepResult(float((batch.x + clock.epoch).sum()), int(batch.y.sum()), self.counted)
 
     def evaluate(self, source, batch_size):
         return {"loss": self.validation.pop(0), "error": 0.5}
@@ -97,6 +98,14 @@ def test_without_shuffling_the_samples_come_as_they_stand():
     setup = Setup(shuffle=False)
     setup.run()
     assert setup.objective.seen[:3] == setup.objective.seen[3:] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+
+
+def test_mistakes_are_shared_among_the_samples_that_count():
+    setup = Setup()
+    setup.objective.counted = 3  # of each of an epoch's three batches
+    setup.run()
+    assert [row["train_error"] for row in setup.keeper.rows] == [LABELS.sum() / 9] * 2
+    assert setup.keeper.rows[0]["train_loss"] == SAMPLES.sum() / 10
 
 
 def test_rows_average_over_samples_not_batches():

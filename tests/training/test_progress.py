@@ -13,6 +13,12 @@ def test_it_survives_json_bit_for_bit():
     assert Progress.of(json.loads(json.dumps(progress.record()))) == progress
 
 
+def test_a_record_without_the_count_of_what_errors_count_has_counted_all():
+    record = Progress("supervised", 7, 0.5, 3, 56, 0.1).record()
+    del record["counted"]
+    assert Progress.of(record).counted == 56
+
+
 def test_stages_follow_each_other():
     progress = Progress()
     progress.begin("pretrain/a")

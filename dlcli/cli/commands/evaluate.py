@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import click
 
-from dlcli.cli.options import checkpoint_option, examples, json_option, run_argument, threads_option
+from dlcli.cli.options import checkpoint_option, crops_option, examples, json_option, run_argument, threads_option
 from dlcli.cli.output import print_json
 
 
@@ -23,10 +23,15 @@ from dlcli.cli.output import print_json
     "--split", type=click.Choice(["train", "validation", "test"]),
     help="Which part of the data; by default the test set, else the validation set.",
 )  # fmt: skip
+@crops_option
 @threads_option
 @json_option
 def command(
-    run: Path, checkpoint: str | None, split: Literal["train", "validation", "test"] | None, as_json: bool
+    run: Path,
+    checkpoint: str | None,
+    split: Literal["train", "validation", "test"] | None,
+    crops: str | None,
+    as_json: bool,
 ) -> None:
     """Measure a trained network on its test set.
 
@@ -35,7 +40,7 @@ def command(
     """
     from dlcli.trained import evaluate, open_run
 
-    result = evaluate(open_run(run, checkpoint), split)
+    result = evaluate(open_run(run, checkpoint).with_crops(int(crops) if crops else None), split)
     if as_json:
         print_json(result)
     else:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from dlcli.cli.options import checkpoint_option, examples, run_argument, threads_option
+from dlcli.cli.options import checkpoint_option, crops_option, examples, run_argument, threads_option
 from dlcli.cli.output import finite
 
 
@@ -21,8 +21,9 @@ from dlcli.cli.output import finite
 @run_argument
 @click.argument("files", nargs=-1, type=click.Path(allow_dash=True), metavar="[FILE…|-]")
 @checkpoint_option
+@crops_option
 @threads_option
-def command(run: Path, files: tuple[str, ...], checkpoint: str | None) -> None:
+def command(run: Path, files: tuple[str, ...], checkpoint: str | None, crops: str | None) -> None:
     """Print a line of JSON for each input.
 
     In order, and as soon as the input arrives. RUN is a run directory or a checkpoint file; no config is
@@ -32,7 +33,7 @@ def command(run: Path, files: tuple[str, ...], checkpoint: str | None) -> None:
     from dlcli.data.streams import open_stream
     from dlcli.trained import open_run, predict
 
-    trained = open_run(run, checkpoint)
+    trained = open_run(run, checkpoint).with_crops(int(crops) if crops else None)
     label = getattr(trained.experiment.data.source, "label", None)
     delimiter = getattr(trained.experiment.data.source, "delimiter", ",")
     # One generator over all files, so that the index runs on.

@@ -40,7 +40,7 @@ class Archive:
         member = self._zip.getinfo(f"{key}.npy" if f"{key}.npy" in self._zip.namelist() else key)
         with _zip_failures(place), self._zip.open(member) as opened:
             stream = cast(BinaryIO, opened)
-            shape, fortran, dtype = _header(stream, place)
+            shape, fortran, dtype = read_header(stream, place)
             offset = stream.tell()
             expected = math.prod(shape) * dtype.itemsize
             if member.file_size - offset != expected:
@@ -68,7 +68,7 @@ def _zip_failures(place: str) -> Iterator[None]:
         raise DataError(f"{place}: damaged: its table of contents points outside the file") from error
 
 
-def _header(stream: BinaryIO, place: str) -> tuple[Shape, bool, np.dtype[np.generic]]:
+def read_header(stream: BinaryIO, place: str) -> tuple[Shape, bool, np.dtype[np.generic]]:
     """Shape, order and element type of an NPY array."""
     try:
         version = np.lib.format.read_magic(stream)

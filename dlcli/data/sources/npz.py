@@ -46,11 +46,12 @@ class Npz(Source):
                 f"{self.file}: x_{split}: found shape {list(x.shape)}, expected (samples, …) of two axes or more"
             )
         place = f"{self.file}: y_{split}"
-        targets = _targets(y, place) if y.dtype.kind == "f" else class_indices(y, place, classes)
+        targets = real_targets(y, place) if y.dtype.kind == "f" else class_indices(y, place, classes)
         return paired(real_numbers(x, f"{self.file}: x_{split}"), targets, f"{self.file}: x_{split} and y_{split}")
 
 
-def _targets(y: Array, place: str) -> Array:
+def real_targets(y: Array, place: str) -> Array:
+    """(N, outputs) finite float32 targets of a regression; raises `DataError`."""
     if y.ndim not in (1, 2):
         raise DataError(f"{place}: found shape {list(y.shape)}, expected (samples,) or (samples, outputs)")
     return real_numbers(y.reshape(len(y), -1), place)

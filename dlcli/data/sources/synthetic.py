@@ -31,7 +31,8 @@ class Synthetic(Source):
     """Seed of the draw."""
 
     def load(self) -> Dataset:
-        centres = allocate((self.classes, *self.shape), np.float32, "data.source")
+        present = min(self.classes, max(self.samples, self.test_samples))  # the others would only take memory
+        centres = allocate((present, *self.shape), np.float32, "data.source")
         generator(self.seed, "synthetic", "centres").standard_normal(out=centres, dtype=np.float32)
         train = self._samples("train", self.samples, centres)
         test = self._samples("test", self.test_samples, centres) if self.test_samples else None

@@ -2,11 +2,11 @@
 
 from typing import Literal
 
-from dlcli.data.base import Transform
+from dlcli.data.base import InPlace
 from dlcli.layers.base import Array
 
 
-class Scale(Transform):
+class Scale(InPlace):
     """x · by + offset; `by: 0.00390625` is 1/256, Caffe's choice for MNIST."""
 
     type: Literal["scale"] = "scale"
@@ -15,7 +15,7 @@ class Scale(Transform):
     offset: float = 0.0
     """Added after the multiplication."""
 
-    def apply(self, x: Array, statistics: dict[str, Array]) -> Array:
+    def apply(self, x: Array, statistics: dict[str, Array], drawn: Array | None = None) -> Array:
         x *= self.by
         if self.offset:
             x += self.offset

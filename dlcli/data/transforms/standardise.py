@@ -6,11 +6,11 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from dlcli.data.base import Transform
+from dlcli.data.base import InPlace
 from dlcli.layers.base import Array, Shape
 
 
-class Standardise(Transform):
+class Standardise(InPlace):
     """(x − mean) / deviation over the training samples; what never varies becomes 0."""
 
     type: Literal["standardise"] = "standardise"
@@ -49,7 +49,7 @@ class Standardise(Transform):
             "deviation": deviation.reshape(shape),
         }
 
-    def apply(self, x: Array, statistics: dict[str, Array]) -> Array:
+    def apply(self, x: Array, statistics: dict[str, Array], drawn: Array | None = None) -> Array:
         x -= statistics["mean"]
         x /= statistics["deviation"]
         return x

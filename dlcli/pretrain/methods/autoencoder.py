@@ -64,7 +64,7 @@ class Autoencoder(Method):
         except ValueError as error:
             raise MisfitError(("pretrain", "method"), f"reconstructing the inputs of {node.name}: {error}") from error
         graph = Graph.build(self._layers(node, activation), node.inputs[0])
-        autoencoder = Network(graph, seed=network.seed, parameters=network.parameters)
+        autoencoder = Network(graph, seed=network.seed, parameters=network.tensors)
         autoencoder.initialise(name for name in graph.parameters if name not in network.parameters)
         return Backpropagation(autoencoder, loss, optimiser)
 
@@ -93,4 +93,4 @@ class Autoencoder(Method):
 
 def _named(layer: Layer, name: str) -> Layer:
     """The layer under a name of the stage's own; the dot keeps it apart from any name in a config."""
-    return layer.model_copy(update={"name": name})
+    return layer.model_copy(update={"name": name, "inputs": None})

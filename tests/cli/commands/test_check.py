@@ -56,6 +56,17 @@ def test_what_does_not_fit_together_is_located(config):
     assert "loss: found 4 outputs, expected 3" in result.stderr
 
 
+def test_a_transform_that_does_not_fit_is_located(config):
+    text = CONFIG.replace("  batch_size: 10\n", "  batch_size: 10\n  transform:\n    - {type: mirror}\n")
+    Path(config).write_text(text)
+    result = run("check", config)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: small.yaml:8:7: data.transform.0: takes images (height, width, channels), ")
+    Path(config).write_text(text.replace("{type: mirror}", "{type: scale, by: 2.0}\n  test_crops: 5"))
+    result = run("check", config)
+    assert result.stderr.startswith("error: small.yaml:9:15: data.test_crops: found 5 crops, expected a transform that")
+
+
 def test_missing_data(config):
     arguments = ("check", config, "--set", "data.source={type: npz, file: gone.npz}")
     result = run(*arguments)

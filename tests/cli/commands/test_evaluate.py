@@ -42,3 +42,11 @@ def test_a_text_file_is_no_checkpoint(tmp_path):
     path = tmp_path / "x.safetensors"
     path.write_text("no tensors at all")
     assert run("evaluate", path).exit_code == 4
+
+
+def test_crops_need_a_transform_that_crops(trained):
+    result = run("evaluate", trained, "--crops", "10")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: found 10 crops, expected a transform that crops (random_crop")
+    assert run("evaluate", trained, "--crops", "1", "--json").stdout == run("evaluate", trained, "--json").stdout
+    assert run("evaluate", trained, "--crops", "3").exit_code == 2

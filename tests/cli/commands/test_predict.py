@@ -80,3 +80,11 @@ def test_a_full_disk(trained, environment, tmp_path):
     with open("/dev/full", "w") as full:
         done = subprocess.run(command, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (5, 1)
+
+
+def test_crops_need_a_transform_that_crops(trained):
+    result = run("predict", trained, "--crops", "5", stdin=as_csv(ROWS))
+    assert result.exit_code == 2
+    assert "found 5 crops, expected a transform that crops" in result.stderr
+    one = parsed(run("predict", trained, "--crops", "1", stdin=as_csv(ROWS)))
+    assert one == parsed(run("predict", trained, stdin=as_csv(ROWS)))

@@ -7,8 +7,11 @@ from pydantic import ValidationError
 from dlcli.data.base import Source, Transform
 from dlcli.data.options import DataOptions
 
-SOURCES = {"bundled", "cifar10", "cifar100", "csv", "idx", "npz", "synthetic"}
-TRANSFORMS = {"flatten", "scale", "standardise"}
+SOURCES = {"bundled", "cifar10", "cifar100", "csv", "idx", "image_folder", "npy", "npz", "synthetic"}
+TRANSFORMS = {
+    "centre_crop", "flatten", "global_contrast_normalisation", "mirror", "pad_and_crop", "pca_jitter", "random_crop",
+    "random_scale_crop", "resize", "scale", "standardise", "subtract_mean", "zca",
+}  # fmt: skip
 
 
 def test_the_sources_are_these():
