@@ -1,5 +1,6 @@
 """The network with its arrays: it allocates what the layers declare, and passes batches forward and backward."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
@@ -12,7 +13,7 @@ from dlcli.backward import LOSSES, Backward, plan
 from dlcli.graph import SAMPLES, Graph, Node
 from dlcli.kernels import accumulate
 from dlcli.kernels.launch import Launch
-from dlcli.kernels.sink import ADD, STORE
+from dlcli.kernels.sink import part
 from dlcli.layers.base import Array, Arrays, BufferSpec, Layer, Shape, Sink
 
 
@@ -96,7 +97,8 @@ class Network:
     def bind(self, sinks: Mapping[str, Sink], *, input_gradient: bool = False) -> None:
         """Say where gradients go, by parameter; those without a sink are not computed.
 
-        A parameter in ``graph.shared`` needs a ``STORE`` sink: its first gradient is stored, further ones are added.
+        A parameter in ``graph.shared`` gets its gradient in parts, whose sum a ``STORE`` sink has in the end; an
+        ``UPDATE`` is done when the last has come.
         A layer with state none of whose parameters has a sink is frozen: its state stays as it is, too.
         """
         self._sinks = dict(sinks)
@@ -236,13 +238,18 @@ class Network:
             added = [[memory[at : at + samples * s.values] for at in s[:2]] for s in backward.sums.get(place, [])]
             return [launch for pair in added for launch in accumulate.add.plan(*pair)]
 
-        used: set[str] = set()
+        parts = [nodes[place].source(name) for place in backward.order for name in nodes[place].parameters]
+        left, whole = Counter(parts), Counter(parts)
         for place in backward.order:
             node, (layer, arrays) = nodes[place], layers[place]
             arrays.d_output = gradient(backward.outputs[place], place)
             starts = zip(backward.inputs[place], node.sources, strict=True)
             arrays.d_inputs = tuple(None if start is None else gradient(start, source) for start, source in starts)
-            arrays.sinks = {name: self._sink(node.source(name), used) for name in node.parameters}
+            arrays.sinks = {}
+            for name in node.parameters:
+                source = node.source(name)
+                arrays.sinks[name] = self._sink(source, left[source] == whole[source], left[source] == 1)
+                left[source] -= 1
             views.backward.append((layer, arrays, sums(place)))
         views.heads.extend(map(gradient, backward.heads, self.graph.heads))
         views.head_sums.extend(sums(LOSSES))
@@ -266,10 +273,7 @@ class Network:
             sinks=dict.fromkeys(node.parameters),
         )
 
-    def _sink(self, source: str, used: set[str]) -> Sink | None:
-        """A parameter's sink; of a shared one's users, the first in the backward pass stores, others add."""
+    def _sink(self, source: str, first: bool, last: bool) -> Sink | None:
+        """A parameter's sink for one of its users, the first or the last in the backward pass."""
         sink = self._sinks.get(source)
-        if sink is not None and sink.kind == STORE and source in used:
-            return sink._replace(kind=ADD)
-        used.add(source)
-        return sink
+        return None if sink is None else sink._replace(kind=part(sink.kind, first, last))

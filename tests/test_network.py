@@ -259,6 +259,25 @@ def test_a_fused_update_passes_back_through_the_weights_before_it():
         assert np.allclose(fused_net.parameters[name], expected, rtol=1e-13, atol=1e-15), name
 
 
+def test_a_shared_parameter_is_updated_when_its_last_part_has_come():
+    graph = Graph.build(map(layer_of, AUTOENCODER), (5,))
+    stored_net, fused_net = (Network(graph, seed=3, dtype=np.float64) for _ in range(2))
+    for net in (stored_net, fused_net):
+        net.initialise()
+    sinks, constants = stored(stored_net), np.array([0.5, 0.9, 0.1])
+    stored_net.bind(sinks)
+    velocities = {name: np.full_like(w, 0.25) for name, w in fused_net.parameters.items()}
+    fused_net.bind({name: Sink(UPDATE, w, velocities[name], constants) for name, w in fused_net.parameters.items()})
+    x = spread((4, 5), 1)
+    pass_both_ways(stored_net, x)
+    pass_both_ways(fused_net, x)
+    for name, sink in sinks.items():
+        w = stored_net.parameters[name]
+        change = 0.9 * 0.25 - 0.5 * (sink.target + 0.1 * w)
+        assert np.allclose(velocities[name], change, rtol=1e-13, atol=1e-15), name
+        assert np.allclose(fused_net.parameters[name], w + change, rtol=1e-13, atol=1e-15), name
+
+
 # What else it says
 
 

@@ -323,6 +323,6 @@ def weight_gradient(
         Launch(
             weight_correlation.UNITS, dy.dtype, len(plan.table), arguments,
             parallel=dy.size * target.size // shape[3] >= dense.SERIAL,
-            shared=target.nbytes if kind == UPDATE else 0, scratch=8 * offsets + size * plan.scratch,
+            shared=target.nbytes if kind >= UPDATE else 0, scratch=8 * offsets + size * plan.scratch,
         )
     ]  # fmt: skip

@@ -26,7 +26,7 @@ from dlcli.kernels.bias import backward as gradient_and_sums
 from dlcli.kernels.constants import zeros
 from dlcli.kernels.launch import Kernel, Launch, Planned, array, matrix, place
 from dlcli.kernels.panel import pack, pack_strips, pack_transposed
-from dlcli.kernels.sink import ADD, STORE, UPDATE, update_rows
+from dlcli.kernels.sink import ADD, STORE, UPDATE, apply_rows
 from dlcli.kernels.tile import PANEL, ROWS
 from dlcli.kernels.vectors import prefetch_rows
 
@@ -64,7 +64,7 @@ def _blocks(p, first, last, shared, scratch):
     tile, activation, function, origin, limit, size = p[5], p[6], p[7], p[8], p[9], p[10]
     a_start, a_transposed, b_start, b_transposed, bias = p[11], p[12], p[13], p[14], p[15]
     kind, target, velocity, constants = p[16], p[17], p[18], array(p[19], 3, scratch)
-    updates, a_copied = kind == UPDATE, a_transposed and columns_total >= COPY_COLUMNS
+    updates, a_copied = kind >= UPDATE, a_transposed and columns_total >= COPY_COLUMNS
     if b_transposed:
         b = matrix(b_start, columns_total, depth_total, scratch)
     else:
@@ -119,9 +119,9 @@ def _blocks(p, first, last, shared, scratch):
                             panels + size * (n - n0) * (k1 - k0), init, init_row, out, out_row,
                         )  # fmt: skip
                         if updates and ends:
-                            update_rows(
-                                rows, width, out, out_row, target + home, velocity + home, columns_total,
-                                constants[0], constants[1], constants[2],
+                            apply_rows(
+                                kind, rows, width, out, out_row, target + home, velocity + home, columns_total,
+                                constants,
                             )  # fmt: skip
                 if ends and function != LINEAR:
                     for m in range(m0, m1):
@@ -170,7 +170,7 @@ def _product(a, a_transposed, b, b_transposed, bias, function, kind, target, vel
     return [
         Launch(
             BLOCKS, target.dtype, grid[0] * grid[1], arguments, parallel=parallel,
-            shared=target.nbytes if kind == UPDATE and chunks > 1 else 0,
+            shared=target.nbytes if kind >= UPDATE and chunks > 1 else 0,
             scratch=size * (DEPTH * COLUMNS + STRIPS + ROWS * PANEL),
         )
     ]  # fmt: skip

@@ -22,7 +22,7 @@ from dlcli.kernels.constants import zeros
 from dlcli.kernels.dense import ORIGIN, share
 from dlcli.kernels.launch import ALIGNMENT, Argument, Kernel, Launch, Planned, array, matrix, place, typed_array
 from dlcli.kernels.panel import pack, pack_transposed
-from dlcli.kernels.sink import ADD, UPDATE, update_rows
+from dlcli.kernels.sink import ADD, UPDATE, apply_rows
 from dlcli.kernels.tile import PANEL
 from dlcli.kernels.vectors import lanes_of
 
@@ -160,7 +160,7 @@ def _kernels(p, first, last, shared, scratch):
             columns = min(PANEL, filters - n)
             pack(dy, 0, position * filters + n, images, columns, packed, 0)
             home = size * (position * cells * filters + n)
-            out, out_row = (sums, PANEL) if kind == UPDATE else (target + home, filters)
+            out, out_row = (sums, PANEL) if kind >= UPDATE else (target + home, filters)
             if kind != ADD and (i1 - i0) * rows < cells:  # what reads the padding has no gradient
                 _clear(out, cells, out_row, columns, size, scratch)
             most = limit_narrow if columns <= lanes else limit
@@ -174,10 +174,9 @@ def _kernels(p, first, last, shared, scratch):
                         tile, r1 - r0, columns, x + size * (((top + i) * width + left + j0) * channels + r0), 1, x_row,
                         1, images, origin, place(scratch), init, init_row, start, out_row,
                     )  # fmt: skip
-            if kind == UPDATE:
-                update_rows(
-                    cells, columns, sums, PANEL, target + home, velocity + home, filters,
-                    constants[0], constants[1], constants[2],
+            if kind >= UPDATE:
+                apply_rows(
+                    kind, cells, columns, sums, PANEL, target + home, velocity + home, filters, constants
                 )  # fmt: skip
 
 

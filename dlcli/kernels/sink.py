@@ -2,6 +2,12 @@
 
 A sink is four arguments: ``kind`` (see `dlcli.layers.base.Sink`), ``target``, ``velocity`` and ``constants``
 = (ε, α, λ). Settling a row while it is still in cache saves writing the gradient and reading it back.
+
+The gradient of a parameter that several layers use comes in parts, g_1, g_2, …, and eq. (4) takes it in parts too:
+
+    BEGIN: Δw ← α Δw − ε (g_1 + λ w)      CONTINUE: Δw ← Δw − ε g_i      FINISH: Δw ← Δw − ε g_n, w ← w + Δw
+
+so that no gradient is stored, and w stays until all have read it.
 """
 
 from typing import Any
@@ -15,14 +21,24 @@ from numba.extending import intrinsic
 
 from dlcli.kernels import vectors
 from dlcli.kernels.launch import Kernel, Launch, Planned, array, place, typed_array
+from dlcli.kernels.tile import PANEL
 from dlcli.kernels.vectors import JIT_OFF, constant
 
 Array = npt.NDArray[Any]
 
-STORE, ADD, UPDATE = 0, 1, 2
+STORE, ADD, UPDATE, BEGIN, CONTINUE, FINISH = range(6)  # from UPDATE on by eq. (4)
 SERIAL = 50_000  # numbers below which waking the threads costs more than it saves
 PIECE = 4096  # numbers of a task of `update`
 BLOCK, STRANDS = 65536, 16  # numbers whose squares are summed by one thread; partial sums of them
+
+
+def part(kind: int, first: bool, last: bool) -> int:
+    """The kind of sink for one part of a gradient, the first or the last of them, whose whole goes to ``kind``."""
+    if kind == STORE:
+        return STORE if first else ADD
+    if kind != UPDATE or (first and last):
+        return kind
+    return BEGIN if first else FINISH if last else CONTINUE
 
 
 @njit(cache=True)
@@ -34,16 +50,27 @@ def settle(kind, gradient, target, velocity, constants):
     elif kind == ADD:
         for i in range(gradient.size):
             target[i] += gradient[i]
-    else:
+    elif kind == UPDATE:
         rate, momentum, decay = constants[0], constants[1], constants[2]
         for i in range(gradient.size):
             change = momentum * velocity[i] - rate * (gradient[i] + decay * target[i])
             velocity[i] = change
             target[i] += change
+    elif kind == BEGIN:
+        rate, momentum, decay = constants[0], constants[1], constants[2]
+        for i in range(gradient.size):
+            velocity[i] = momentum * velocity[i] - rate * (gradient[i] + decay * target[i])
+    else:
+        rate = constants[0]
+        for i in range(gradient.size):
+            velocity[i] -= rate * gradient[i]
+        if kind == FINISH:
+            for i in range(gradient.size):
+                target[i] += velocity[i]
 
 
-@intrinsic
-def _update_rows(typing, rows, width, g, g_row, w, v, row, rate, momentum, decay):
+def _change_rows(rate, moves):
+    """Signature and code of an update of Δw, and of w where it ``moves``."""
     itemsize = rate.bitwidth // 8
     lanes = vectors.lanes_of(itemsize)
 
@@ -63,32 +90,66 @@ def _update_rows(typing, rows, width, g, g_row, w, v, row, rate, momentum, decay
             slope = builder.fadd(vectors.load(builder, g_at, lanes, mask), builder.fmul(decay, old))
             kept = builder.fmul(momentum, vectors.load(builder, v_at, lanes, mask))
             delta = builder.fsub(kept, builder.fmul(rate, slope))
-            new = builder.fadd(old, delta)
+            results = [(delta, v_at), (builder.fadd(old, delta), w_at)][: 2 if moves else 1]
             if mask is None:
-                vectors.store(builder, delta, v_at)
-                vectors.store(builder, new, w_at)
+                for value, at in results:
+                    vectors.store(builder, value, at)
             else:
-                vectors.store_first(builder, [delta, new], [v_at, w_at], rest, mask)
+                values, places = (list(column) for column in zip(*results, strict=True))
+                vectors.store_first(builder, values, places, rest, mask)
 
-        with for_range(builder, rows) as outer:
-            with for_range(builder, whole) as inner:
-                change(outer.index, builder.mul(inner.index, constant(lanes)), None)
-            with builder.if_then(builder.icmp_signed(">", rest, constant(0))):
-                change(outer.index, builder.mul(whole, constant(lanes)), mask)
+        with builder.if_else(builder.icmp_signed("==", width, constant(PANEL))) as (panel, other):
+            with panel, for_range(builder, rows) as outer:
+                for n in range(0, PANEL, lanes):
+                    change(outer.index, constant(n), None)
+            with other, for_range(builder, rows) as outer:
+                with for_range(builder, whole) as inner:
+                    change(outer.index, builder.mul(inner.index, constant(lanes)), None)
+                with builder.if_then(builder.icmp_signed(">", rest, constant(0))):
+                    change(outer.index, builder.mul(whole, constant(lanes)), mask)
         return context.get_dummy_value()
 
     return types.void(*[types.intp] * 7, rate, rate, rate), codegen
 
 
-def _update_rows_twin(rows, width, g, g_row, w, v, row, rate, momentum, decay):
+@intrinsic
+def _update_rows(typing, rows, width, g, g_row, w, v, row, rate, momentum, decay):
+    return _change_rows(rate, True)
+
+
+@intrinsic
+def _begin_rows(typing, rows, width, g, g_row, w, v, row, rate, momentum, decay):
+    return _change_rows(rate, False)
+
+
+def _begin_rows_twin(rows, width, g, g_row, w, v, row, rate, momentum, decay):
     g, w, v = (vectors.view(x, (rows, width), (y, 1), rate.itemsize) for x, y in ((g, g_row), (w, row), (v, row)))
     v[:] = momentum * v - rate * (g + decay * w)
+
+
+def _update_rows_twin(rows, width, g, g_row, w, v, row, rate, momentum, decay):
+    _begin_rows_twin(rows, width, g, g_row, w, v, row, rate, momentum, decay)
+    w, v = (vectors.view(x, (rows, width), (row, 1), rate.itemsize) for x in (w, v))
     w += v
 
 
 # Eq. (4) on a block: g, w and v are addresses, rows ``g_row`` and ``row`` elements apart; edges are masked, so that
 # a narrow block costs no scalar loop. The operations and their order are those of `settle`.
 update_rows: Any = _update_rows_twin if JIT_OFF else _update_rows
+# The same, but w stays.
+begin_rows: Any = _begin_rows_twin if JIT_OFF else _begin_rows
+
+
+@njit(cache=True)
+def apply_rows(kind, rows, width, g, g_row, w, v, row, constants):
+    """A block of a gradient, whole or in part, applied by eq. (4); see `update_rows`."""
+    rate, momentum, decay = constants[0], constants[1], constants[2]
+    if kind > BEGIN:
+        momentum, decay = constants.dtype.type(1), constants.dtype.type(0)
+    if kind in (UPDATE, FINISH):
+        update_rows(rows, width, g, g_row, w, v, row, rate, momentum, decay)
+    else:
+        begin_rows(rows, width, g, g_row, w, v, row, rate, momentum, decay)
 
 
 def _update(p, first, last, shared, scratch):

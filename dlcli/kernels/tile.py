@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import cfunc, types
+from numba.core.cgutils import alloca_once
 from numba.extending import intrinsic
 
 from dlcli.kernels import vectors
@@ -94,8 +95,9 @@ class _Emitter:
         first = {
             (m, j): vectors.load(builder, place(self.init, self.init_row, m, j), columns[j], masks[j]) for m, j in cells
         }
-        # Rows of a are reached from a pointer for every three, by multiples that LLVM cannot see through: it would step
-        # one pointer from row to row, and that chain of additions takes as long as all the multiplications.
+        # Rows of a are reached from a pointer for every three, by pointers and multiples that LLVM cannot see through:
+        # it would step one pointer from row to row, a chain of additions that takes as long as all the multiplications,
+        # or one for each of twelve rows, which it has no registers for.
         two_rows = vectors.opaque(builder, builder.mul(self.a_row, constant(2)))
         triples = [vectors.opaque(builder, builder.mul(self.a_row, constant(m))) for m in range(0, rows, 3)]
         row_offsets = (constant(0), self.a_row, two_rows)
@@ -114,20 +116,21 @@ class _Emitter:
         left, b = self.phi(self.depth, run), self.phi(b_run, run)
         heads = [self.phi(start, run) for start in a_starts]
         sums = self.phis(sums_run, run)
+        rows_here = [vectors.opaque_pointer(builder, head) for head in heads]
         panel = [
             vectors.load(builder, builder.gep(b, [constant(start)]), lanes)
             for start, lanes in zip(starts, columns, strict=True)
         ]
         added = {}
         for m in range(rows):
-            scalar = builder.load(builder.gep(heads[m // 3], [row_offsets[m % 3]]), align=self.itemsize)
+            scalar = builder.load(builder.gep(rows_here[m // 3], [row_offsets[m % 3]]), align=self.itemsize)
             for j, lanes in enumerate(columns):
                 spread = vectors.spread(builder, scalar, lanes)
                 added[m, j] = vectors.multiply_add(builder, spread, panel[j], sums[m, j])
         left_next = builder.sub(left, constant(1))
         left.add_incoming(left_next, step)
-        for head in heads:
-            head.add_incoming(builder.gep(head, [self.a_k]), step)
+        for head, here in zip(heads, rows_here, strict=True):
+            head.add_incoming(builder.gep(here, [self.a_k]), step)
         b.add_incoming(builder.gep(b, [constant(PANEL)]), step)
         builder.cbranch(builder.icmp_signed(">", left_next, constant(0)), step, run_end)
 
@@ -157,17 +160,22 @@ class _Emitter:
         return {cell: self.phi(value, source) for cell, value in values.items()}
 
 
-_SIGNATURE = types.void(*[types.intp] * 13)
+ARGUMENTS = 13
+# The arguments travel as a record on the caller's stack: Numba's wrapper of a C function would copy what does not fit
+# into registers by vectors, and a vector load waits until the numbers just stored are in the cache.
+_SIGNATURE = types.void(types.intp)
 
 
 def _make_tile(itemsize: int) -> Any:
     @intrinsic
-    def tile(typing, rows, width, a, a_row, a_k, runs, depth, offsets, b, init, init_row, out, out_row):
+    def tile(typing, record):
         def codegen(context, builder, signature, arguments):
-            _Emitter(builder, itemsize, arguments).emit()
+            start = builder.inttoptr(arguments[0], I64.as_pointer())
+            record = [builder.load(builder.gep(start, [constant(place)])) for place in range(ARGUMENTS)]
+            _Emitter(builder, itemsize, record).emit()
             return context.get_dummy_value()
 
-        return _SIGNATURE, codegen
+        return types.void(types.intp), codegen
 
     return tile
 
@@ -176,12 +184,12 @@ def _make_tile(itemsize: int) -> Any:
 _TILE32, _TILE64 = _make_tile(4), _make_tile(8)
 
 
-def _tile32(rows, width, a, a_row, a_k, runs, depth, offsets, b, init, init_row, out, out_row):
-    _TILE32(rows, width, a, a_row, a_k, runs, depth, offsets, b, init, init_row, out, out_row)
+def _tile32(record):
+    _TILE32(record)
 
 
-def _tile64(rows, width, a, a_row, a_k, runs, depth, offsets, b, init, init_row, out, out_row):
-    _TILE64(rows, width, a, a_row, a_k, runs, depth, offsets, b, init, init_row, out, out_row)
+def _tile64(record):
+    _TILE64(record)
 
 
 @functools.cache
@@ -215,11 +223,14 @@ def twin(itemsize, rows, width, a, a_row, a_k, runs, depth, offsets, b, init, in
 @intrinsic
 def _call(typing, tile, rows, width, a, a_row, a_k, runs, depth, offsets, b, init, init_row, out, out_row):
     def codegen(context, builder, signature, arguments):
-        function = ir.FunctionType(ir.VoidType(), [I64] * 13).as_pointer()
-        builder.call(builder.inttoptr(arguments[0], function), arguments[1:])
+        record = alloca_once(builder, I64, size=ARGUMENTS)
+        for place, value in enumerate(arguments[1:]):
+            builder.store(value, builder.gep(record, [constant(place)]))
+        function = ir.FunctionType(ir.VoidType(), [I64]).as_pointer()
+        builder.call(builder.inttoptr(arguments[0], function), [builder.ptrtoint(record, I64)])
         return context.get_dummy_value()
 
-    return types.void(*[types.intp] * 14), codegen
+    return types.void(*[types.intp] * (1 + ARGUMENTS)), codegen
 
 
 call: Any = twin if JIT_OFF else _call

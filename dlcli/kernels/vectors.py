@@ -75,6 +75,11 @@ def opaque(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
     return builder.call(ir.InlineAsm(kind, "", "=r,0"), [value])
 
 
+def opaque_pointer(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    """The same pointer, likewise."""
+    return builder.inttoptr(opaque(builder, builder.ptrtoint(value, I64)), value.type)
+
+
 def spread(builder: ir.IRBuilder, scalar: ir.Value, lanes: int) -> ir.Value:
     """A vector with ``scalar`` in every lane."""
     undefined = ir.Constant(ir.VectorType(scalar.type, lanes), ir.Undefined)

@@ -14,7 +14,7 @@ from dlcli.kernels.correlation import copy_rows_padded
 from dlcli.kernels.dense import share
 from dlcli.kernels.launch import Kernel, array, matrix, place, typed_array
 from dlcli.kernels.panel import pack
-from dlcli.kernels.sink import ADD, UPDATE, update_rows
+from dlcli.kernels.sink import ADD, UPDATE, apply_rows
 from dlcli.kernels.tile import PANEL
 
 UNIT = 8  # numbers of a tile in the table
@@ -64,7 +64,7 @@ def _units(p, first, last, shared, scratch):
     window = (p[16], p[17], p[18], p[19], p[20], p[21], p[22], p[23])
     sizes = (p[24], p[25], p[26], p[27], p[28], p[29], p[30])
     pixel, out_width, count, padded = sizes[3], sizes[4], sizes[5], sizes[6]
-    totals = shared if kind == UPDATE else target
+    totals = shared if kind >= UPDATE else target
     offsets = typed_array(place(scratch), 2 * kernel_rows * most_runs, np.int64).reshape(kernel_rows, most_runs, 2)
     own = place(scratch) + offsets.nbytes
     packed, padded_rows = array(own, padded, scratch), array(own + size * padded, p[31] - padded, scratch)
@@ -94,13 +94,12 @@ def _units(p, first, last, shared, scratch):
                 place(scratch) + i * offsets.strides[0] + 16, own + size * q * PANEL,
                 init, init_row, out, filters,
             )  # fmt: skip
-    if kind == UPDATE:
+    if kind >= UPDATE:
         for unit in range(first * UNIT, last * UNIT, UNIT):
             column, width, line, rows = table[unit], table[unit + 1], table[unit + 2], table[unit + 3]
             start = size * (line * filters + column)
-            update_rows(
-                rows, width, totals + start, filters, target + start, velocity + start, filters,
-                constants[0], constants[1], constants[2],
+            apply_rows(
+                kind, rows, width, totals + start, filters, target + start, velocity + start, filters, constants,
             )  # fmt: skip
 
 

@@ -29,7 +29,7 @@ from dlcli.kernels.constants import zeros
 from dlcli.kernels.dense import DEPTH, ORIGIN, machine_code, share
 from dlcli.kernels.launch import Kernel, Launch, array, matrix, place
 from dlcli.kernels.panel import pack, pack_transposed
-from dlcli.kernels.sink import ADD, UPDATE, update_rows
+from dlcli.kernels.sink import ADD, UPDATE, apply_rows
 from dlcli.kernels.tile import PANEL
 
 Array = np.ndarray[Any, Any]
@@ -253,10 +253,10 @@ def _gradient(p, first, last, shared, scratch):
             )
             for tap in range(r * r):
                 home = size * ((tap * depth + c0 + c) * filters + group * wide)
-                if kind == UPDATE:
-                    update_rows(
-                        1, wide, edge + size * tap * wide, wide, target + home, velocity + home, filters,
-                        constants[0], constants[1], constants[2],
+                if kind >= UPDATE:
+                    apply_rows(
+                        kind, 1, wide, edge + size * tap * wide, wide, target + home, velocity + home, filters,
+                        constants,
                     )  # fmt: skip
                     continue
                 out = array(target + home, wide, scratch)

@@ -57,7 +57,7 @@ class Backpropagation(Objective):
         self._losses = (loss, *auxiliary)
         graph = network.graph
         trained = {name: array for name, array in network.parameters.items() if name not in frozen}
-        self._updater = optimiser.updater(trained, graph.parameters, stored=graph.shared)
+        self._updater = optimiser.updater(trained, graph.parameters)
         network.bind(self._updater.sinks)
         self._buffers: dict[int, _Buffers] = {}  # by the batch's size: an epoch's own, and its last
         self._samples = 0  # of the last batch

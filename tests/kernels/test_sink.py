@@ -8,7 +8,7 @@ import pytest
 from dlcli.kernels.conv2d import weight_gradient as conv2d_weight_gradient
 from dlcli.kernels.dense import column_sums
 from dlcli.kernels.dense import weight_gradient as dense_weight_gradient
-from dlcli.kernels.sink import ADD, STORE, UPDATE, settle, sum_of_squares, update
+from dlcli.kernels.sink import ADD, BEGIN, CONTINUE, FINISH, STORE, UPDATE, part, settle, sum_of_squares, update
 from tests.layers.case import spread
 
 RATE, MOMENTUM, DECAY = 0.3, 0.9, 0.05
@@ -48,6 +48,11 @@ def dense_gradient(kind, target, velocity):
 def conv2d_gradient(kind, target, velocity):
     x, dy = spread((2, 5, 4, 3), 3), spread((2, 4, 3, 6), 4)
     conv2d_weight_gradient(x, dy, (1, 1, 0, 0, 1, 1, 1), kind, target, velocity, CONSTANTS)
+
+
+def winograd_gradient(kind, target, velocity):
+    x, dy = spread((2, 6, 5, 32), 6), spread((2, 6, 5, 33), 7)
+    conv2d_weight_gradient(x, dy, (1, 1, 1, 1, 1, 1, 1), kind, target, velocity, CONSTANTS)
 
 
 def bias_gradient(kind, target, velocity):
@@ -105,3 +110,42 @@ def test_sum_of_squares_is_taken_in_float64():
     assert sum_of_squares(x) == pytest.approx(math.fsum(float(v) ** 2 for v in x), rel=1e-13)
     assert sum_of_squares(np.full(4, 1e30, np.float32)) == pytest.approx(4e60, rel=1e-6)
     assert math.isnan(sum_of_squares(np.array([1.0, np.nan], np.float32)))
+
+
+def test_kinds_of_parts():
+    assert [part(STORE, *place) for place in ((True, True), (True, False), (False, False), (False, True))] == [
+        STORE, STORE, ADD, ADD,
+    ]  # fmt: skip
+    assert [part(UPDATE, *place) for place in ((True, True), (True, False), (False, False), (False, True))] == [
+        UPDATE, BEGIN, CONTINUE, FINISH,
+    ]  # fmt: skip
+    assert part(ADD, True, True) == part(ADD, False, False) == ADD
+
+
+@pytest.mark.parametrize(
+    ("send", "shape"),
+    [
+        (dense_gradient, (4, 9)),
+        (conv2d_gradient, (2, 2, 3, 6)),
+        (winograd_gradient, (3, 3, 32, 33)),
+        (bias_gradient, (5,)),
+    ],
+)
+def test_a_gradient_in_parts_is_applied_as_its_sum(send, shape):
+    w, v = spread(shape, 10), spread(shape, 11)
+    gradient = np.full(shape, np.nan)
+    send(STORE, gradient, v)
+    got_w, got_v = w.copy(), v.copy()
+    for kind in (BEGIN, CONTINUE, CONTINUE):
+        send(kind, got_w, got_v)
+        assert got_w.tobytes() == w.tobytes()
+    send(FINISH, got_w, got_v)
+    weights, change = eq4(4 * gradient.reshape(-1), w.reshape(-1), v.reshape(-1))
+    assert np.allclose(got_w.reshape(-1), weights, rtol=1e-13, atol=1e-13)
+    assert np.allclose(got_v.reshape(-1), change, rtol=1e-13, atol=1e-13)
+    # `settle` and the vector code agree bit for bit.
+    settled_w, settled_v = w.reshape(-1).copy(), v.reshape(-1).copy()
+    for kind in (BEGIN, CONTINUE, CONTINUE, FINISH):
+        settle(kind, gradient.reshape(-1), settled_w, settled_v, CONSTANTS)
+    assert settled_w.tobytes() == got_w.tobytes()
+    assert settled_v.tobytes() == got_v.tobytes()

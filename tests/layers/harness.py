@@ -40,6 +40,7 @@ class Driven:
             name: spread(spec.shape, seed + 200 + place, 0.3, 0.9).astype(dtype)
             for place, (name, spec) in enumerate(layer.state(shapes).items())
         }
+        self.sinks: dict[str, Sink] | None = None  # used, where they are set, instead of ones that store
         self._arrays: Arrays | None = None
 
     def forward(self, x: Array, *, training: bool = False, key: int = 1, step: int = 0) -> Array:
@@ -72,7 +73,7 @@ class Driven:
         dx = tuple(np.full_like(x, np.nan) if input_gradient else None for x in arrays.inputs)
         gradients = {name: np.full_like(array, np.nan) for name, array in self.parameters.items()}
         arrays.d_output, arrays.d_inputs = cotangent.astype(self.dtype), dx
-        arrays.sinks = {
+        arrays.sinks = self.sinks or {
             name: Sink(STORE, g, g, np.zeros(3, self.dtype)) if parameter_gradients else None
             for name, g in gradients.items()
         }
