@@ -251,7 +251,7 @@ def test_init_from_another_network_writes_nothing(tmp_path, npz):
     train(tmp_path / "first")
     network = [layer | {} for layer in SUPERVISED["network"]]
     network[0]["units"] = 7
-    message = r"tensor 'hidden1/weights': found float32 \[6, 5\], expected float32 \[6, 7\]"
+    message = r"layer hidden1: found weights of shape \[6, 5\], expected \[6, 7\]; give --replace hidden1"
     refused(tmp_path, experiment(network=network), CheckpointError, message, init=tmp_path / "first")
     network[0] = network[0] | {"units": 5, "name": "other"}
     refused(
