@@ -253,14 +253,24 @@ def test_init_from_another_network_writes_nothing(tmp_path, npz):
     network[0]["units"] = 7
     message = r"layer hidden1: found weights of shape \[6, 5\], expected \[6, 7\]; give --replace hidden1"
     refused(tmp_path, experiment(network=network), CheckpointError, message, init=tmp_path / "first")
-    network[0] = network[0] | {"units": 5, "name": "other"}
-    refused(
-        tmp_path, experiment(network=network), CheckpointError, "'other/weights' is missing", init=tmp_path / "first"
-    )
     source = {"type": "synthetic", "shape": [7], "classes": 3, "samples": 58}
-    message = r"trained on samples of shape \[6\], expected \[7\]"
+    message = r"layer hidden1: found weights of shape \[6, 5\], expected \[7, 5\]"
     refused(tmp_path, experiment(data__source=source), CheckpointError, message, init=tmp_path / "first")
     refused(tmp_path, experiment(), CheckpointError, "found no last checkpoint", init=tmp_path)
+
+
+def test_init_takes_layers_by_name_and_says_so(tmp_path):
+    train(tmp_path / "first")
+    network = [layer | {} for layer in SUPERVISED["network"]]
+    network[0] = network[0] | {"name": "other"}
+    reporter = Recorder()
+    train(
+        tmp_path / "second", experiment(network=network, training__epochs=0), init=tmp_path / "first", reporter=reporter
+    )
+    first, second = last(tmp_path / "first").tensors, last(tmp_path / "second").tensors
+    assert second["output/weights"].tobytes() == first["output/weights"].tobytes()
+    assert "other: not in the checkpoint, starts anew" in reporter.messages
+    assert "hidden1: not in the network, left out" in reporter.messages
 
 
 def test_standardised_data_are_kept_as_they_were_fitted(tmp_path):
