@@ -17,6 +17,7 @@ from dlcli.data.pipeline import BatchSource, Prepared, prepare
 from dlcli.errors import DataError, MisfitError, UsageError
 from dlcli.graph import Graph
 from dlcli.network import Network
+from dlcli.optim.base import Optimiser
 from dlcli.optim.schedules.base import Metric
 from dlcli.pretrain.greedy import Walk, nodes_to_pretrain, stage_name
 from dlcli.training.backpropagation import Backpropagation
@@ -115,7 +116,7 @@ def build_graph(experiment: Experiment, data: Prepared) -> Graph:
     _check_metrics(experiment, data)
     if experiment.pretrain is not None:
         nodes_to_pretrain(experiment.pretrain, graph)
-    check_memory(graph, min(experiment.data.batch_size, len(data.train)))
+    check_memory(graph, min(experiment.data.batch_size, len(data.train)), experiment.optimiser)
     return graph
 
 
@@ -301,9 +302,9 @@ def _check_metrics(experiment: Experiment, data: Prepared) -> None:
             raise MisfitError(path, f"found {metric}, but there are no classes to mistake; expected a loss{hint}")
 
 
-def check_memory(graph: Graph, batch_size: int) -> None:
+def check_memory(graph: Graph, batch_size: int, optimiser: Optimiser) -> None:
     """Refuse what cannot fit the machine before any of it is taken."""
-    parameters = 2 * graph.parameter_count  # each has its momentum
+    parameters = (1 + optimiser.memory()) * graph.parameter_count
     activations = batch_size * sum(prod(node.shape) for node in graph.nodes)
     needed = 4 * (parameters + activations)
     available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

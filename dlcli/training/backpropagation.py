@@ -13,6 +13,7 @@ from dlcli.losses.base import Loss
 from dlcli.network import Network
 from dlcli.optim.base import Optimiser
 from dlcli.optim.schedules.base import Clock
+from dlcli.training.heads import evaluate_heads
 from dlcli.training.measure import measure, predicted_classes
 from dlcli.training.objective import Objective, StepResult, bounded
 
@@ -93,21 +94,10 @@ class Backpropagation(Objective):
         """
         n = len(batch.x)
         outputs = self.network.forward(batch.x, training=True, step=clock.step)
-        total = self._evaluate(batch.y, buffers.losses) + n * self.network.penalty(n)
+        total = evaluate_heads(self.network, self._losses, batch.y, buffers.losses) + n * self.network.penalty(n)
         if math.isfinite(total):
             self.network.backward(n)
         return total, outputs
-
-    def _evaluate(self, targets: Array, losses: Array) -> float:
-        """Write each head's losses (heads, N), and the gradients of their weighted sum, which is returned."""
-        n, total = len(targets), 0.0
-        for index, loss in enumerate(self._losses):
-            gradient = self.network.output_gradient(n, index)
-            loss.evaluate(self.network.head(n, index), targets, losses[index], gradient)
-            if loss.weight != 1:
-                gradient *= loss.weight
-            total += loss.weight * float(np.add.reduce(losses[index]))
-        return total
 
     def _parts(self, losses: Array) -> dict[str, float]:
         """The sum of each loss by its head's name, where there are several."""
@@ -130,7 +120,7 @@ class Backpropagation(Objective):
         state = {name: array.copy() for name, array in self.network.state.items()}
         self.network.bind({name: Sink(STORE, array, array, unused) for name, array in gradients.items()})
         self.network.forward(batch.x, training=True)
-        self._evaluate(batch.y, np.empty((len(self._losses), n)))
+        evaluate_heads(self.network, self._losses, batch.y, np.empty((len(self._losses), n)))
         activity = {name: float(np.abs(y).mean()) for name, y in self.network.outputs(n).items()}
         self.network.backward(n)
         self.network.bind(self._updater.sinks)

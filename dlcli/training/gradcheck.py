@@ -12,6 +12,7 @@ from dlcli.layers.base import Array, Sink
 from dlcli.losses.base import Loss
 from dlcli.network import Network
 from dlcli.random import generator
+from dlcli.training.heads import evaluate_heads
 
 STEPS = (1e-3, 1e-5)  # relative to 1 + |x|: the first suits smooth losses, the second comes closer to kinks
 TOLERANCE = 1e-6  # of the gradient's largest component
@@ -54,21 +55,15 @@ def gradcheck(
     gradients = {name: np.zeros_like(array) for name, array in network.parameters.items()}
     unused = np.empty(0)
     network.bind({name: Sink(STORE, g, g, unused) for name, g in gradients.items()}, input_gradient=True)
-    losses, n = np.empty(len(x)), len(x)
+    n, heads = len(x), (loss, *auxiliary)
+    losses = np.empty((len(heads), n))
 
     def value() -> float:
         network.forward(x, training=True)
-        total = network.penalty(n)
-        for index, each in enumerate((loss, *auxiliary)):
-            each.evaluate(network.head(n, index), y, losses)
-            total += each.weight * float(losses.mean())
-        return total
+        return evaluate_heads(network, heads, y, losses, gradients=False) / n + network.penalty(n)
 
     network.forward(x, training=True)
-    for index, each in enumerate((loss, *auxiliary)):
-        gradient = network.output_gradient(n, index)
-        each.evaluate(network.head(n, index), y, losses, gradient)
-        gradient *= each.weight
+    evaluate_heads(network, heads, y, losses)
     network.backward(n)
     arrays = network.parameters | {"input": x}
     analytic = gradients | {"input": network.input_gradient(len(x)).copy()}

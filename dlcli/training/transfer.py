@@ -1,6 +1,6 @@
 """Fine-tuning: parameters taken from another network's checkpoint, layer by layer, and layers that stay as they are."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -28,11 +28,12 @@ def transfer(checkpoint: Checkpoint, path: Path, network: Network, replaced: Seq
         if not any(fnmatchcase(node.name, pattern) for node in network.graph.nodes):
             raise UsageError(f"found no layer {pattern!r} to replace; expected one of: {_names(network.graph)}")
     kept, new, taken = [], [], {}
+    known = {_layer(name) for name in checkpoint.tensors}
     for name, array in network.tensors.items():
-        layer, tensor = name.rsplit("/", 1)
+        layer, tensor = _layer(name), name.rpartition("/")[2]
         if any(fnmatchcase(layer, pattern) for pattern in replaced):
             kept.append(f"{layer}: replaced, starts anew")
-        elif any(other.rsplit("/", 1)[0] == layer for other in checkpoint.tensors):
+        elif layer in known:
             found = checkpoint.tensors.get(name)
             if found is not None and found.shape != array.shape:
                 raise CheckpointError(
@@ -45,12 +46,10 @@ def transfer(checkpoint: Checkpoint, path: Path, network: Network, replaced: Seq
     if not taken:
         raise CheckpointError(f"{path}: found none of the network's layers; expected some: {_names(network.graph)}")
     checkpoint.take(taken, path)
-    mapping = [f"{name.rsplit('/', 1)[0]}: from {path}" for name in taken]
-    unused = {name.rsplit("/", 1)[0] for name in _parameters(checkpoint)} - {n.name for n in network.graph.nodes}
-    return [
-        *dict.fromkeys([*mapping, *kept, *new]),
-        *(f"{name}: not in the network, left out" for name in sorted(unused)),
-    ]
+    mapping = dict.fromkeys([*(f"{_layer(name)}: from {path}" for name in taken), *kept, *new])
+    own = checkpoint.record.get("parameters", ())  # earlier checkpoints don't say which of their tensors are layers'
+    unused = {_layer(name) for name in own} - {node.name for node in network.graph.nodes}
+    return [*mapping, *(f"{name}: not in the network, left out" for name in sorted(unused))]
 
 
 def frozen(graph: Graph, patterns: Sequence[str]) -> frozenset[str]:
@@ -78,10 +77,9 @@ def _matches(parameter: str, pattern: str) -> bool:
     return any(fnmatchcase("/".join(parts[:length]), pattern) for length in range(1, len(parts) + 1))
 
 
-def _parameters(checkpoint: Checkpoint) -> Iterator[str]:
-    """Names of a checkpoint's tensors that are a network's own: not an optimiser's, nor a transform's."""
-    record = checkpoint.record.get("parameters")
-    yield from record if isinstance(record, list) else ()
+def _layer(tensor: str) -> str:
+    """Name of the layer whose tensor it is."""
+    return tensor.rpartition("/")[0]
 
 
 def _names(graph: Graph) -> str:

@@ -99,7 +99,7 @@ def _measure(
         raise click.UsageError(f"--stage: {stage_name} is not trained by backpropagation, layer by layer")
     graph, threads = objective.network.graph, get_num_threads()
     size = batch_size or min(stage.batch_size, len(stage.train))
-    check_memory(graph, size)
+    check_memory(graph, size, experiment.optimiser)
     cache.announce(progress.message)
     progress.message(f"timing steps of {size:,} samples on {threads} thread{'s' * (threads > 1)}")
     before = peak(threads)
