@@ -65,3 +65,16 @@ class CountingLoss(Loss):
             raise ValueError(f"class_weights: found {len(self.class_weights)}, expected {classes}, one per class")
         if self.ignored_label is not None and self.ignored_label >= classes:
             raise ValueError(f"ignored_label: found {self.ignored_label}, expected a class from 0 to {classes - 1}")
+
+
+class UnitwiseLoss(CountingLoss):
+    """A loss that asks each unit for a yes or no; a single unit may stand for two classes."""
+
+    def output_counts(self, classes: int) -> dict[int, str]:
+        both = {1: "1 for both classes"} if classes == 2 else {}
+        return both | super().output_counts(classes)
+
+
+def per_class(x: Array) -> Array:
+    """Outputs (N, units) with one for each class: of a single one x, (−x, x)."""
+    return np.concatenate([-x, x], axis=1) if x.shape[1] == 1 else x

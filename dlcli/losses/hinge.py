@@ -7,10 +7,10 @@ import numpy as np
 from dlcli.kernels import losses as kernels
 from dlcli.layers.base import Array
 from dlcli.losses.base import rows, rows_or_none
-from dlcli.losses.counting import CountingLoss
+from dlcli.losses.counting import UnitwiseLoss, per_class
 
 
-class Hinge(CountingLoss):
+class Hinge(UnitwiseLoss):
     """C = Σ_j max(0, 1 − δ_j x_j)^p, δ_j being 1 for the sample's class and −1 for the others: one against all.
 
     Each output is a support vector machine of its own for one class against the rest, as in Caffe's ``HingeLoss``;
@@ -34,16 +34,10 @@ class Hinge(CountingLoss):
         Margins stand for no probabilities: this keeps their order, and a margin of 1 on either side of a single
         output comes to e² : 1, but nothing calibrates it.
         """
-        x = rows(outputs)
-        if x.shape[1] == 1:
-            x = np.concatenate([-x, x], axis=1)
+        x = per_class(rows(outputs))
         p = np.empty(x.shape)
         kernels.softmax(x, p)
         return p
-
-    def output_counts(self, classes: int) -> dict[int, str]:
-        both = {1: "1 for both classes"} if classes == 2 else {}
-        return both | super().output_counts(classes)
 
     def check_targets(self, targets: Array) -> None:
         super().check_targets(targets)

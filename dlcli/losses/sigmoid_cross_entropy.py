@@ -7,10 +7,10 @@ import numpy as np
 from dlcli.kernels import losses as kernels
 from dlcli.layers.base import Array
 from dlcli.losses.base import rows, rows_or_none
-from dlcli.losses.counting import CountingLoss
+from dlcli.losses.counting import UnitwiseLoss, per_class
 
 
-class SigmoidCrossEntropy(CountingLoss):
+class SigmoidCrossEntropy(UnitwiseLoss):
     """C = −Σ_j [d_j log p_j + (1 − d_j) log(1 − p_j)] with p_j = 1 / (1 + e^{−x_j}), targets d_j in [0, 1].
 
     The network's outputs x are the logits: its last layer is linear, and the sigmoid is part of the loss.
@@ -30,16 +30,10 @@ class SigmoidCrossEntropy(CountingLoss):
 
         Taken as the softmax of log σ(x), which is defined where every σ(x_k) vanishes.
         """
-        x = rows(outputs).astype(np.float64)
-        if x.shape[1] == 1:
-            x = np.concatenate([-x, x], axis=1)
+        x = per_class(rows(outputs).astype(np.float64))
         p = np.empty(x.shape)
         kernels.softmax(np.minimum(x, 0.0) - np.log1p(np.exp(-np.abs(x))), p)
         return p
-
-    def output_counts(self, classes: int) -> dict[int, str]:
-        both = {1: "1 for both classes"} if classes == 2 else {}
-        return both | super().output_counts(classes)
 
     def check_targets(self, targets: Array) -> None:
         super().check_targets(targets)
