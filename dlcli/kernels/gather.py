@@ -105,6 +105,13 @@ def scatter_row(cells, width, channels, left, size_w, stride, count, line, like)
             _add(matrix(cells + (j * run + begin * channels) * itemsize, end - begin, channels, like), target)
 
 
+@njit(cache=True, error_model="numpy")
+def narrow(places, out):
+    """out ← places in the window, of a type that needs less memory."""
+    for k in range(out.size):
+        out[k] = places[k]
+
+
 def record(x: Array, y: Array, geometry: Geometry) -> tuple[Any, ...]:
     """What kernels need to know of images x, their outputs y and the windows between, beside the arrays."""
     (_, height, width, channels), (_, out_height, out_width, _) = x.shape, y.shape

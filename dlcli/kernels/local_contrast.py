@@ -150,19 +150,25 @@ def _divide(x, divisors):
                     x[i, c] *= factor
 
 
-def _forward(p, first, last, shared, scratch):
-    height, width, channels, pitch, size_h, size_w = p[7], p[8], p[9], p[10], p[11], p[12]
-    places, planes, itemsize = height * width, place(scratch), array(p[0], 1, scratch).itemsize
-    size, margin = height * pitch * itemsize, size_w // 2 * itemsize
-    sums, blurred = matrix(planes + margin, height, pitch, scratch), matrix(planes + 2 * size, height, pitch, scratch)
-    weights_h, weights_w = array(p[4], size_h, scratch), array(p[5], size_w, scratch)
-    norms, one, floor = (
-        matrix(p[6], height, width, scratch),
-        weights_h.dtype.type(1),
-        weights_h.dtype.type(number(p[13])),
-    )
-    share = one / weights_h.dtype.type(channels)
+@njit(cache=True, error_model="numpy")
+def _prepare(p, scratch):
+    """The planes of sums, cleared, and of what is blurred; weights of rows and columns, norms, and the floor."""
+    height, width, pitch, size_h, size_w = p[7], p[8], p[10], p[11], p[12]
+    planes, itemsize = place(scratch), array(p[0], 1, scratch).itemsize
     _clear(array(planes, height * pitch, scratch))
+    sums = matrix(planes + size_w // 2 * itemsize, height, pitch, scratch)
+    blurred = matrix(planes + 2 * height * pitch * itemsize, height, pitch, scratch)
+    weights_h, weights_w = array(p[4], size_h, scratch), array(p[5], size_w, scratch)
+    floor = weights_h.dtype.type(number(p[13]))
+    return sums, blurred, weights_h, weights_w, matrix(p[6], height, width, scratch), floor
+
+
+def _forward(p, first, last, shared, scratch):
+    height, width, channels, pitch = p[7], p[8], p[9], p[10]
+    places, planes, itemsize = height * width, place(scratch), array(p[0], 1, scratch).itemsize
+    sums, blurred, weights_h, weights_w, norms, floor = _prepare(p, scratch)
+    one = weights_h.dtype.type(1)
+    share = one / weights_h.dtype.type(channels)
     for n in range(first, last):
         x = matrix(p[0] + n * places * channels * itemsize, places, channels, scratch)
         y = matrix(p[1] + n * places * channels * itemsize, places, channels, scratch)
@@ -209,18 +215,11 @@ def _slopes(deviations, divisors, floor, sums):
 
 
 def _backward(p, first, last, shared, scratch):
-    height, width, channels, pitch, size_h, size_w = p[7], p[8], p[9], p[10], p[11], p[12]
+    height, width, channels, pitch = p[7], p[8], p[9], p[10]
     places, planes, itemsize = height * width, place(scratch), array(p[0], 1, scratch).itemsize
-    size, margin = height * pitch * itemsize, size_w // 2 * itemsize
-    sums, blurred = matrix(planes + margin, height, pitch, scratch), matrix(planes + 2 * size, height, pitch, scratch)
-    weights_h, weights_w = array(p[4], size_h, scratch), array(p[5], size_w, scratch)
-    norms, one, floor = (
-        matrix(p[6], height, width, scratch),
-        weights_h.dtype.type(1),
-        weights_h.dtype.type(number(p[13])),
-    )
+    sums, blurred, weights_h, weights_w, norms, floor = _prepare(p, scratch)
+    one = weights_h.dtype.type(1)
     share = one / weights_h.dtype.type(channels)
-    _clear(array(planes, height * pitch, scratch))
     for n in range(first, last):
         y = matrix(p[0] + n * places * channels * itemsize, places, channels, scratch)
         dx = matrix(p[1] + n * places * channels * itemsize, places, channels, scratch)

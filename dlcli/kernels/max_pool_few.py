@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from dlcli.kernels.gather import Geometry, gather, record
+from dlcli.kernels.gather import Geometry, gather, narrow, record
 from dlcli.kernels.launch import Kernel, Launch, array, matrix, place, typed_array
 
 Array = npt.NDArray[Any]
@@ -44,12 +44,6 @@ def _largest(cells, winner, y):
             winner[k] = at if wins else winner[k]
 
 
-@njit(cache=True, error_model="numpy")
-def _narrow(places, out):
-    for k in range(out.size):
-        out[k] = places[k]
-
-
 def _forward(p, first, last, shared, scratch):
     height, width, out_height, out_width, channels = p[3], p[4], p[5], p[6], p[7]
     size_h, size_w, stride_h, stride_w, pad_h, pad_w, windows = p[8], p[9], p[10], p[11], p[12], p[13], p[14]
@@ -70,9 +64,9 @@ def _forward(p, first, last, shared, scratch):
             _begin(max(0, -top) * size_w, left, stride_w, channels, lowest, winner, y)
             _largest(matrix(cells, size_h * size_w, run, scratch), winner, y)
             if p[15] == 1:
-                _narrow(winner, typed_array(p[2] + out, run, np.uint8))
+                narrow(winner, typed_array(p[2] + out, run, np.uint8))
             else:
-                _narrow(winner, typed_array(p[2] + 4 * out, run, np.int32))
+                narrow(winner, typed_array(p[2] + 4 * out, run, np.int32))
 
 
 _FORWARD = Kernel(_forward)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from dlcli.kernels.gather import Geometry, gather, record
+from dlcli.kernels.gather import Geometry, gather, narrow, record
 from dlcli.kernels.launch import Kernel, Launch, Planned, array, matrix, place, typed_array
 from dlcli.kernels.philox import draw, held, signed
 
@@ -64,12 +64,6 @@ def _weigh(cells, total, y):
             y[k] += cells[a, k] * (cells[a, k] / total[k])
 
 
-@njit(cache=True, error_model="numpy")
-def _narrow(places, out):
-    for k in range(out.size):
-        out[k] = places[k]
-
-
 def _forward(p, first, last, shared, scratch):
     height, width, out_height, out_width, channels = p[6], p[7], p[8], p[9], p[10]
     size_h, size_w, stride_h, stride_w, pad_h, pad_w, windows = p[11], p[12], p[13], p[14], p[15], p[16], p[17]
@@ -103,9 +97,9 @@ def _forward(p, first, last, shared, scratch):
             places = typed_array(counts, run, np.int32)
             _choose(x, own, array(limit, run, scratch), array(below, run, scratch), y, places)
             if place_size == 1:
-                _narrow(places, typed_array(p[3] + out, run, np.uint8))
+                narrow(places, typed_array(p[3] + out, run, np.uint8))
             else:
-                _narrow(places, typed_array(p[3] + 4 * out, run, np.int32))
+                narrow(places, typed_array(p[3] + 4 * out, run, np.int32))
 
 
 _FORWARD = Kernel(_forward)

@@ -138,7 +138,6 @@ class Layer(Element):
     share: str | None = None
     """Name of a layer before this one, whose parameters are used instead of parameters of its own."""
 
-    arity: ClassVar[int | None] = 1  # inputs the layer takes; None: any number of them
     is_view: ClassVar[bool] = False  # y = x, in another shape perhaps: the network may give both the same memory
 
     @abstractmethod

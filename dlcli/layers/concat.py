@@ -1,7 +1,7 @@
 """Outputs of several layers side by side, along the channels (Szegedy et al. 2014: the end of an inception module)."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Literal
 
 from dlcli.kernels import joining as kernels
 from dlcli.kernels.launch import Launch
@@ -15,7 +15,6 @@ class Concat(Layer):
     """
 
     type: Literal["concat"] = "concat"
-    arity: ClassVar[int | None] = None
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         if not inputs:

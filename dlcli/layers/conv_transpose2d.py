@@ -10,7 +10,6 @@ from pydantic import model_validator
 from dlcli.kernels import activation as activations
 from dlcli.kernels import conv2d as kernels
 from dlcli.kernels.constants import zeros
-from dlcli.kernels.dense import column_sums
 from dlcli.kernels.launch import Launch
 from dlcli.layers.base import Array, Arrays, ParameterSpec, Shape, ShapeError, one_input
 from dlcli.layers.geometry import Padding, Pads, side, window
@@ -86,7 +85,7 @@ class ConvTranspose2d(Weighted):
         arrays.run("forward", lambda: self._plan_forward(arrays))
 
     def backward(self, arrays: Arrays) -> None:
-        d = self.pre_activation_gradient(arrays)
+        d = self.slopes_and_bias_gradient(arrays)
         arrays.run("backward", lambda: self._plan_backward(arrays, d))
 
     def _plan_forward(self, arrays: Arrays) -> list[Launch]:
@@ -105,6 +104,4 @@ class ConvTranspose2d(Weighted):
             plan += kernels.forward.plan(images, weights, nothing, geometry, activations.LINEAR, dx)
         if (sink := arrays.sinks["weights"]) is not None:
             plan += kernels.weight_gradient.plan(images, x, geometry, *sink)
-        if self.bias and (sink := arrays.sinks["bias"]) is not None:
-            plan += column_sums.plan(d, *sink)
         return plan

@@ -1,15 +1,12 @@
 """What layers share that take several inputs of one shape."""
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from dlcli.layers.base import Layer, Shape, ShapeError
 
 
 class Joined(Layer):
     """A layer of two inputs or more, alike, and an output of their shape."""
-
-    arity: ClassVar[int | None] = None
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         if len(inputs) < 2:

@@ -6,7 +6,6 @@ from typing import Literal
 
 from dlcli.kernels import activation as activations
 from dlcli.kernels import locally_connected as kernels
-from dlcli.kernels.dense import column_sums
 from dlcli.kernels.launch import Launch
 from dlcli.layers.base import Array, Arrays, BufferSpec, ParameterSpec, Shape, one_input
 from dlcli.layers.geometry import Padding, windows
@@ -59,7 +58,7 @@ class LocallyConnected2d(Weighted):
         arrays.run("forward", lambda: self._plan_forward(arrays))
 
     def backward(self, arrays: Arrays) -> None:
-        d = self.pre_activation_gradient(arrays)
+        d = self.slopes_and_bias_gradient(arrays)
         arrays.run("backward", lambda: self._plan_backward(arrays, d))
 
     def _plan_forward(self, arrays: Arrays) -> list[Launch]:
@@ -76,6 +75,4 @@ class LocallyConnected2d(Weighted):
             plan += kernels.input_gradient.plan(images, arrays.parameters["weights"], geometry, dx)
         if (sink := arrays.sinks["weights"]) is not None:
             plan += kernels.weight_gradient.plan(arrays.inputs[0], images, geometry, *sink)
-        if self.bias and (sink := arrays.sinks["bias"]) is not None:
-            plan += column_sums.plan(d.reshape(len(images), -1), *sink)
         return plan
