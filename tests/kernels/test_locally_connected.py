@@ -1,6 +1,5 @@
 """Products with unshared weights against naive loops, over randomised shapes and geometries."""
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -76,12 +75,6 @@ def products(images):
     kernels.input_gradient(d, w, geometry, dx)
     kernels.weight_gradient(x, d, geometry, STORE, dw, dw, b)
     return y, dx, dw
-
-
-@pytest.fixture
-def threads():
-    yield numba.set_num_threads
-    numba.set_num_threads(1)
 
 
 def test_threads_change_no_bit(threads):

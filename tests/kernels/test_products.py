@@ -1,6 +1,5 @@
 """Dense and convolution products against naive loops, over randomised shapes and geometries."""
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -154,12 +153,6 @@ def all_products(images):
     return {
         "per sample": (y, dx, flat_y, flat_dx, fast_y, fast_dx), "per batch": (dw, flat_dw, sums, fast_dw)
     }  # fmt: skip
-
-
-@pytest.fixture
-def threads():
-    yield numba.set_num_threads
-    numba.set_num_threads(1)
 
 
 def test_threads_change_no_bit(threads):
