@@ -17,14 +17,15 @@ from dlcli.network import Network
 from dlcli.training.checkpoint import Checkpoint, load
 from dlcli.training.measure import TOP, mean_probabilities, measure
 from dlcli.training.run_directory import find_checkpoint
-from dlcli.training.session import TRANSFORM
+from dlcli.training.session import TRANSFORM, kept_by
 
 
 @dataclass(frozen=True)
 class Trained:
     """What a checkpoint holds: a network in evaluation mode, and how its inputs and outputs are to be read.
 
-    ``raw_shape`` is that of a sample before the transforms, whose ``statistics`` were fitted in training.
+    ``raw_shape`` is that of a sample before the transforms, whose ``statistics`` were fitted in training. ``models``
+    is what pretraining has kept beside the network (see `Objective.kept`).
     """
 
     experiment: Experiment
@@ -35,6 +36,7 @@ class Trained:
     statistics: dict[str, Array]
     path: Path
     record: dict[str, Any]
+    models: dict[str, Array]
 
     def source(self, x: Array) -> BatchSource:
         """Raw samples (N, …) as the network takes them."""
@@ -84,7 +86,7 @@ def open_run(run: Path, which: str | None = None) -> Trained:
     shapes |= {name: spec.shape for name, spec in graph.state.items()}
     parameters = {name: checkpoint.tensor(name, shape, np.float32, path) for name, shape in shapes.items()}
     network = Network(graph, seed=experiment.seed, parameters=parameters)
-    return Trained(experiment, network, classes, task, raw_shape, statistics, path, record)
+    return Trained(experiment, network, classes, task, raw_shape, statistics, path, record, kept_by(path, checkpoint))
 
 
 def evaluate(trained: Trained, split: Split | None = None) -> dict[str, Any]:

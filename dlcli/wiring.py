@@ -2,9 +2,8 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import Any, Literal
@@ -13,13 +12,15 @@ import numpy as np
 
 from dlcli.config.dump import dump
 from dlcli.config.experiment import Experiment
-from dlcli.data.pipeline import BatchSource, Prepared, prepare
+from dlcli.data.pipeline import Prepared, prepare
 from dlcli.errors import DataError, MisfitError, UsageError
 from dlcli.graph import Graph
 from dlcli.network import Network
 from dlcli.optim.base import Optimiser
 from dlcli.optim.schedules.base import Metric
-from dlcli.pretrain.greedy import Walk, nodes_to_pretrain, stage_name
+from dlcli.pretrain.greedy import nodes_to_pretrain
+from dlcli.pretrain.stages import Shared
+from dlcli.pretrain.stages import plans as pretraining_plans
 from dlcli.training.backpropagation import Backpropagation
 from dlcli.training.checkpoint import load
 from dlcli.training.logged import Logged
@@ -27,21 +28,13 @@ from dlcli.training.loop import Loop, Reporter
 from dlcli.training.measure import measure
 from dlcli.training.progress import stops_early
 from dlcli.training.run_directory import RunDirectory, find_checkpoint, load_latest
-from dlcli.training.session import TRANSFORM, Session, progress_of
+from dlcli.training.session import TRANSFORM, Session, kept_by, progress_of
 from dlcli.training.signals import Requests
-from dlcli.training.stage import Stage
+from dlcli.training.stage import Models, Plan, Stage
 from dlcli.training.transfer import frozen, transfer
 
 SUPERVISED = "supervised"
 MAY_CHANGE = ("output.", "training.epochs")  # between a run and its resumption
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A stage to come; it is built when its turn comes, since its inputs are outputs of layers trained before."""
-
-    name: str
-    build: Callable[[], Stage]
 
 
 def run(
@@ -69,13 +62,14 @@ def run(
         data = prepare(experiment.data)
         network = build_network(experiment, data)
         plans = plan(experiment, data, network)
-        finished, mapping = ([], []) if init is None else _start_from(init, network, replaced)
+        start = _Start() if init is None else _start_from(init, network, replaced)
         output = experiment.output
         with RunDirectory(directory, resume=resume, overwrite=overwrite, keep=output.keep) as run_directory:
             reporter = Logged(reporter, run_directory)
-            session = Session(run_directory, network.tensors, _constants(data), _record(experiment, data, network))
-            session.progress.finished = finished
-            for line in mapping:
+            record = _record(experiment, data, network)
+            session = Session(run_directory, network.tensors, _constants(data), record, start.kept)
+            session.progress.finished = start.finished
+            for line in start.mapping:
                 reporter.message(line)
             if resume:
                 _resume(session, experiment, data, reporter)
@@ -84,7 +78,7 @@ def run(
                 if step.name == SUPERVISED and stages == "pretrain":
                     break
                 if step.name not in session.progress.finished:
-                    stage = step.build()
+                    stage = step.build(session.kept)
                     session.begin(stage.name, stage.objective)
                     Loop(stage, session.progress, session, reporter, requests, output.checkpoint_every).run()
             return _summary(experiment, data, network, session, reporter, stages) | {
@@ -129,8 +123,9 @@ def build_network(experiment: Experiment, data: Prepared) -> Network:
 
 def plan(experiment: Experiment, data: Prepared, network: Network) -> list[Plan]:
     """Every stage of the run, in order: each layer's pretraining, then supervised training."""
+    shared = Shared(experiment.data.batch_size, experiment.seed, experiment.data.shuffle)
 
-    def supervised() -> Stage:
+    def supervised(_: Models) -> Stage:
         training = experiment.training
         main, *auxiliary = experiment.heads
         still = frozen(network.graph, experiment.freeze)
@@ -148,34 +143,8 @@ def plan(experiment: Experiment, data: Prepared, network: Network) -> list[Plan]
             diagnostics=training.diagnostics,
         )
 
-    return [*_plan_pretraining(experiment, data, network), Plan(SUPERVISED, supervised)]
-
-
-def _plan_pretraining(experiment: Experiment, data: Prepared, network: Network) -> list[Plan]:
-    options = experiment.pretrain
-    if options is None:
-        return []
-    batch_size = options.batch_size or experiment.data.batch_size
-    walks: list[Walk] = []  # one for all stages, begun by the first that is not finished yet
-
-    def stage(place: int) -> Stage:
-        if not walks:
-            walks.append(Walk(network, [s for s in (data.train, data.validation) if s is not None], batch_size))
-        inputs = walks[0].inputs_of(nodes[place])
-        train, *validation = (BatchSource(x, x) for x in inputs)
-        return Stage(
-            name=stage_name(nodes[place]),
-            objective=options.method.objective(nodes[place], network, inputs[0], options.optimiser),
-            train=train,
-            validation=validation[0] if validation else None,
-            epochs=options.epochs,
-            batch_size=batch_size,
-            seed=experiment.seed,
-            shuffle=experiment.data.shuffle,
-        )
-
-    nodes = nodes_to_pretrain(options, network.graph)
-    return [Plan(stage_name(node), partial(stage, place)) for place, node in enumerate(nodes)]
+    pretraining = [] if experiment.pretrain is None else pretraining_plans(experiment.pretrain, network, data, shared)
+    return [*pretraining, Plan(SUPERVISED, supervised)]
 
 
 def best_metric(experiment: Experiment, data: Prepared) -> Metric | None:
@@ -260,12 +229,22 @@ def _resume(session: Session, experiment: Experiment, data: Prepared, reporter: 
     reporter.message(f"going on from {path}: stage {progress.stage}, step {progress.step}")
 
 
-def _start_from(init: Path, network: Network, replaced: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Begin with another run's parameters; gives the pretraining stages behind them, and what was taken."""
+@dataclass(frozen=True)
+class _Start:
+    """What a run begins with: pretraining stages that are done, what they have kept, and lines that say so."""
+
+    finished: list[str] = field(default_factory=list)
+    kept: dict[str, np.ndarray] = field(default_factory=dict)
+    mapping: list[str] = field(default_factory=list)
+
+
+def _start_from(init: Path, network: Network, replaced: Sequence[str]) -> _Start:
+    """Begin with another run's parameters."""
     path = find_checkpoint(init, "last") if init.is_dir() else find_checkpoint(init)
     checkpoint = load(path)
     mapping = transfer(checkpoint, path, network, replaced)
-    return [stage for stage in progress_of(path, checkpoint).finished if stage.startswith("pretrain/")], mapping
+    finished = [stage for stage in progress_of(path, checkpoint).finished if stage.startswith("pretrain/")]
+    return _Start(finished, kept_by(path, checkpoint), mapping)
 
 
 def _differences(before: Any, now: Any, path: str = "") -> list[str]:

@@ -60,7 +60,8 @@ def _references(config: Any) -> Iterator[tuple[Path, Any]]:
     """Names of elements that stand outside the network: where, and what."""
     layers = _get(_get(config, "pretrain"), "layers")
     for index, name in enumerate(layers if isinstance(layers, list | tuple) else ()):
-        yield ("pretrain", "layers", index), name
+        bare = isinstance(name, str)
+        yield ("pretrain", "layers", index, *(() if bare else ("name",))), name if bare else _get(name, "name")
     yield ("loss", "input"), _get(_get(config, "loss"), "input")
     losses = _get(config, "losses")
     for index, loss in enumerate(losses if isinstance(losses, list | tuple) else ()):

@@ -10,7 +10,7 @@ from dlcli.layers.base import Element
 from dlcli.losses.base import Loss
 from dlcli.optim.base import Optimiser
 from dlcli.options import Also, Listed, Options
-from dlcli.pretrain.options import PretrainOptions
+from dlcli.pretrain.options import PretrainOptions, inherit, key_of
 from dlcli.training.options import OutputOptions, TrainingOptions
 
 
@@ -51,20 +51,10 @@ class Experiment(Options):
         """
         if not isinstance(value, dict) or not isinstance(value.get("pretrain"), dict):
             return value
-        spelt = {"optimiser", *(o for o, n in cls.spellings().items() if n == "optimiser")}
-        outer = next((value[key] for key in value if key in spelt), None)
-        inner_key = next((key for key in value["pretrain"] if key in spelt), "optimiser")
-        inner = value["pretrain"].get(inner_key, {})
-        outer, inner = ({"type": given} if isinstance(given, str) else given for given in (outer, inner))
-        if not isinstance(outer, dict) or not isinstance(inner, dict):
-            return value
-        kind = outer.get("type", Optimiser.default_type)
-        own = _spell(kind, inner)
-        known = isinstance(kind, str) and kind in Optimiser.members()
-        own_kind = inner.get("type", "sgd" if inner_key == "sgd" and known else kind)
-        if own_kind != kind or len(own) < len(inner):  # another's keys, or one given twice
-            return value
-        return value | {"pretrain": value["pretrain"] | {inner_key: _spell(kind, outer) | own}}
+        pretrain = value["pretrain"]
+        outer, key = value.get(key_of(cls, value, "optimiser")), key_of(PretrainOptions, pretrain, "optimiser")
+        inner = inherit(Optimiser, outer, pretrain.get(key, {}), "sgd" if key == "sgd" else None)
+        return value | {"pretrain": pretrain | {key: inner}}
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
@@ -81,10 +71,3 @@ class Experiment(Options):
     def main_loss(self) -> Loss:
         """The loss whose head gives errors and predictions."""
         return self.heads[0]
-
-
-def _spell(kind: Any, optimiser: dict[str, Any]) -> dict[str, Any]:
-    """The mapping with its type's own spelling of each key, so that two mappings can be merged."""
-    member = Optimiser.members().get(kind) if isinstance(kind, str) else None
-    spellings = member.spellings() if member else {}
-    return {spellings.get(key, key): item for key, item in optimiser.items()}

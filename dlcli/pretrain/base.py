@@ -1,32 +1,90 @@
 """The idea of a pretraining method."""
 
 from abc import abstractmethod
-from typing import ClassVar
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar
 
+from pydantic import Field
+
+from dlcli.data.pipeline import BatchSource
 from dlcli.graph import Node
 from dlcli.layers.base import Array
 from dlcli.network import Network
 from dlcli.optim.base import Optimiser
-from dlcli.options import Family
+from dlcli.options import Also, Count, Family, Options
 from dlcli.training.objective import Objective
+from dlcli.training.stage import Models
+
+
+@dataclass(frozen=True)
+class Task:
+    """The work of one stage.
+
+    nodes: the layers to pretrain, from the input up: one at a time in the greedy walk, all of them in a joint stage.
+    network: whose parameters, those of the nodes, the stage changes in place.
+    train: the training samples (N, …) float32 as the layers below pass them, and their targets, see `Method.source`.
+    held_out: the same of the validation set, where there is one.
+    optimiser: of this stage.
+    classes: how many there are; 0 for a regression.
+    models: what earlier stages have kept, by name (see `Objective.kept`).
+    """
+
+    nodes: tuple[Node, ...]
+    network: Network
+    train: BatchSource
+    held_out: BatchSource | None
+    optimiser: Optimiser
+    classes: int = 0
+    models: Models = field(default_factory=dict)
+
+    @property
+    def node(self) -> Node:
+        """The layer of a greedy stage."""
+        (node,) = self.nodes
+        return node
+
+
+class Joint(Options):
+    """A stage after the greedy walk, in which all the pretrained layers learn together."""
+
+    name: ClassVar[str]  # of the stage: ``pretrain/<last layer>.<name>``
+
+    epochs: Annotated[int, Field(ge=0)] = 10
+    """Passes over the training set."""
+    batch_size: Count | None = None
+    """Samples in a mini-batch; by default that of `pretrain`."""
+    optimiser: Annotated[Optimiser, Also("optimizer", "sgd")]
+    """The optimiser of this stage."""
+
+    def check_nodes(self, nodes: tuple[Node, ...]) -> None:
+        """Raise ValueError where these layers cannot learn together so."""
+
+    @abstractmethod
+    def objective(self, task: Task) -> Objective:
+        """What the layers learn; ``task.train`` are the first one's inputs."""
 
 
 class Method(Family):
-    """How one layer is pretrained."""
+    """How layers are pretrained."""
 
     package: ClassVar[str] = "dlcli.pretrain.methods"
 
     def check(self, node: Node) -> None:
         """Raise ValueError where the method cannot pretrain this layer."""
 
-    @abstractmethod
-    def objective(self, node: Node, network: Network, inputs: Array, optimiser: Optimiser) -> Objective:
-        """What makes ``node``'s parameters, which are ``network``'s own arrays, represent its inputs.
+    def source(self, node: Node, inputs: Array, labels: Array | None) -> BatchSource:
+        """What a stage's mini-batches hold: a layer's inputs (N, …), and as targets those same inputs, or labels."""
+        return BatchSource(inputs, inputs)
 
-        ``inputs`` (N, …) float32 are the training samples as the layers below pass them; the batches have them as
-        targets too.
+    @abstractmethod
+    def objective(self, task: Task) -> Objective:
+        """What makes the node's parameters, which are the network's own arrays, represent its inputs.
 
         Raises
         ------
         MisfitError: the method cannot represent such inputs.
         """
+
+    def joint(self) -> Joint | None:
+        """The stage that follows the greedy walk, if there is one."""
+        return None

@@ -9,12 +9,13 @@ from dlcli.errors import MisfitError
 from dlcli.graph import Graph, Node
 from dlcli.layers.base import Array
 from dlcli.network import Network
+from dlcli.pretrain.base import Joint
 from dlcli.pretrain.options import PretrainOptions
 
 
-def stage_name(node: Node) -> str:
-    """Name of the stage that pretrains a layer."""
-    return f"pretrain/{node.name}"
+def stage_name(node: Node, joint: Joint | None = None) -> str:
+    """Name of the stage that pretrains a layer, or of the one in which all up to this layer learn together."""
+    return f"pretrain/{node.name}" + (f".{joint.name}" if joint else "")
 
 
 def nodes_to_pretrain(options: PretrainOptions, graph: Graph) -> list[Node]:
@@ -28,6 +29,12 @@ def nodes_to_pretrain(options: PretrainOptions, graph: Graph) -> list[Node]:
     chosen = _chosen(options, graph)
     if chosen and not graph.is_chain(1 + graph.nodes.index(chosen[-1])):
         raise MisfitError(("pretrain",), f"the network branches before {chosen[-1].name}; expected a chain of layers")
+    joint = options.method.joint()
+    if joint is not None:
+        try:
+            joint.check_nodes(tuple(chosen))
+        except ValueError as error:
+            raise MisfitError(("pretrain", "method"), str(error)) from error
     return chosen
 
 
@@ -36,8 +43,8 @@ def _chosen(options: PretrainOptions, graph: Graph) -> list[Node]:
         return [node for node in graph.nodes[: _output_place(graph)] if _suits(options, node)]
     places = {node.name: place for place, node in enumerate(graph.nodes)}
     chosen: list[Node] = []
-    for position, name in enumerate(options.layers):
-        path = ("pretrain", "layers", position)
+    for position, layer in enumerate(options.layers):
+        path, name = ("pretrain", "layers", position), layer.name
         if name not in places:
             raise MisfitError(path, f"{name} is a block; expected a layer")
         if places[name] >= _output_place(graph):
@@ -48,9 +55,9 @@ def _chosen(options: PretrainOptions, graph: Graph) -> list[Node]:
         if node.layer.share is not None:
             raise MisfitError(path, f"{name} has the parameters of {node.layer.share}; expected a layer with its own")
         try:
-            options.method.check(node)
+            options.of(name).method.check(node)
         except ValueError as error:
-            raise MisfitError(path, str(error)) from error
+            raise MisfitError(path if layer.method is None else (*path, "method"), str(error)) from error
         chosen.append(node)
     return chosen
 

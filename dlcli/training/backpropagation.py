@@ -42,6 +42,7 @@ class Backpropagation(Objective):
     optimiser: how gradients change parameters.
     auxiliary: losses that serve training alone, each at a head of its own.
     frozen: names of parameters that stay as they are.
+    kept: names of tensors that outlive the stage (see `Objective.kept`).
     """
 
     def __init__(
@@ -52,10 +53,12 @@ class Backpropagation(Objective):
         *,
         auxiliary: Sequence[Loss] = (),
         frozen: Collection[str] = (),
+        kept: Collection[str] = (),
     ) -> None:
         self.network = network
         self._loss = loss
         self._losses = (loss, *auxiliary)
+        self._kept = tuple(kept)
         graph = network.graph
         trained = {name: array for name, array in network.parameters.items() if name not in frozen}
         self._updater = optimiser.updater(trained, graph.parameters)
@@ -111,6 +114,9 @@ class Backpropagation(Objective):
 
     def tensors(self) -> dict[str, Array]:
         return self.network.tensors | self._updater.state
+
+    def kept(self) -> dict[str, Array]:
+        return {name: self.network.tensors[name] for name in self._kept}
 
     def diagnose(self, batch: Batch) -> dict[str, float]:
         """Per layer with weights: norms of gradient and weights, and the mean absolute output."""

@@ -43,6 +43,10 @@ class Objective(ABC):
     def tensors(self) -> dict[str, Array]:
         """The objective's own arrays that a checkpoint keeps and a resumed run restores (in place)."""
 
+    def kept(self) -> dict[str, Array]:
+        """Those of the `tensors` that outlive the stage, beside the network's: a mirror's, an RBM's visible biases."""
+        return {}
+
     @property
     @abstractmethod
     def learning_rate(self) -> float:

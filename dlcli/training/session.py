@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import dlcli
 from dlcli.errors import CheckpointError
 from dlcli.layers.base import Array
@@ -24,6 +26,7 @@ class Session:
     parameters: the network's, by name; restored in place.
     constants: arrays that only need keeping: the transforms' statistics.
     record: facts that every checkpoint states: the experiment, classes, fingerprint of the data.
+    kept: what stages before this run have left.
     """
 
     def __init__(
@@ -32,25 +35,33 @@ class Session:
         parameters: Mapping[str, Array],
         constants: Mapping[str, Array],
         record: Mapping[str, Any],
+        kept: Mapping[str, Array] | None = None,
     ) -> None:
         self.directory = directory
         self.progress = Progress()
         self._parameters, self._constants, self._record = parameters, constants, record
         self._objective: Objective | None = None
+        self._kept = dict(kept or {})
         self._restored: tuple[Path, Checkpoint] | None = None
 
     def begin(self, stage: str, objective: Objective) -> None:
         """Begin a stage, or take it up where the restored checkpoint left it."""
+        self._kept = self.kept
         self._objective = objective
         if self._restored is not None and self.progress.stage == stage:
             path, checkpoint = self._restored
             own = objective.tensors()
             checkpoint.take(own, path)
-            if extra := checkpoint.tensors.keys() - {*self._constants, *self._parameters, *own}:
+            if extra := checkpoint.tensors.keys() - {*self._constants, *self._parameters, *self._kept, *own}:
                 raise CheckpointError(f"{path}: found tensor {min(extra)!r}, which stage {stage} does not have")
         else:
             self.progress.begin(stage)
         self._restored = None
+
+    @property
+    def kept(self) -> dict[str, Array]:
+        """What finished stages have left, and the present one would leave (see `Objective.kept`)."""
+        return self._kept | (self._objective.kept() if self._objective else {})
 
     def write_row(self, row: Row) -> None:
         self.directory.write_row(row)
@@ -63,16 +74,29 @@ class Session:
             "dlcli": dlcli.__version__,
             "progress": self.progress.record(),
             "metrics_offset": self.directory.metrics_offset,
+            "kept": sorted(self.kept),
         }
-        checkpoint = Checkpoint({**self._constants, **self._parameters, **own}, record)
+        checkpoint = Checkpoint({**self._constants, **self._parameters, **self.kept, **own}, record)
         self.directory.save(self.progress.total_steps, checkpoint, best=best)
 
     def restore(self, path: Path, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint of this run; rows that it does not know of are dropped."""
         self.progress = progress_of(path, checkpoint)
         checkpoint.take(self._parameters, path)
+        self._kept = kept_by(path, checkpoint)
         self.directory.cut_metrics(int(checkpoint.record["metrics_offset"]))
         self._restored = (path, checkpoint)
+
+
+def kept_by(path: Path, checkpoint: Checkpoint) -> dict[str, Array]:
+    """What finished stages have left in a checkpoint.
+
+    Raises
+    ------
+    CheckpointError: it lacks what its record names, or that is damaged.
+    """
+    found = {name: checkpoint.tensors.get(name, np.empty(0, np.float32)) for name in checkpoint.record.get("kept", [])}
+    return {name: checkpoint.tensor(name, array.shape, np.float32, path) for name, array in found.items()}
 
 
 def progress_of(path: Path, checkpoint: Checkpoint) -> Progress:

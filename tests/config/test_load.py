@@ -12,6 +12,7 @@ from dlcli.errors import ConfigError
 from dlcli.optim.adam import Adam
 from dlcli.optim.lbfgs import Lbfgs
 from dlcli.optim.sgd import Sgd
+from dlcli.pretrain.options import LayerOptions
 from tests.config.conftest import GOOD
 
 PRETRAIN = "pretrain: {method: autoencoder, sgd: {momentum: 0.5}}\n"
@@ -54,7 +55,9 @@ def test_misshapen_references_are_refused(refused, layers):
 
 def test_default_names_count_all_layers_of_a_type(loaded, refused):
     layers = GOOD + "pretrain: {method: autoencoder, layers: [hidden1, %s]}\n"
-    assert loaded(layers % "dense_2").experiment.pretrain.layers == ("hidden1", "dense_2")
+    assert loaded(layers % "dense_2").experiment.pretrain.layers == tuple(
+        LayerOptions(name=name) for name in ("hidden1", "dense_2")
+    )
     assert "did you mean `dense_2`" in str(refused(layers % "dense_1")[0])
 
 

@@ -11,6 +11,7 @@ from dlcli.layers.dense import Dense
 from dlcli.network import Network
 from dlcli.optim.schedules.base import Clock
 from dlcli.optim.sgd import Sgd
+from dlcli.pretrain.base import Task
 from dlcli.pretrain.methods.autoencoder import Autoencoder
 from tests.runs import PRETRAINED, experiment, train
 
@@ -26,7 +27,8 @@ def folded(method, inputs, *, activation="sigmoid", units=4, seed=3, **sgd):
     network.initialise()
     node = network.graph.node("hidden")
     method.check(node)
-    return network, method.objective(node, network, inputs, Sgd(**{"learning_rate": 0.1} | sgd))
+    task = Task((node,), network, BatchSource(inputs, inputs), None, Sgd(**{"learning_rate": 0.1} | sgd))
+    return network, method.objective(task)
 
 
 def fit(objective, inputs, *, epochs, batch_size=10):

@@ -93,7 +93,7 @@ def _measure(
     plans = {p.name: p for p in plan(experiment, data, build_network(experiment, data))}
     if stage_name not in plans:
         raise click.UsageError(f"--stage: found {stage_name!r}, expected {' or '.join(plans)}")
-    stage = plans[stage_name].build()
+    stage = plans[stage_name].build({})
     objective = stage.objective
     if not isinstance(objective, Backpropagation):
         raise click.UsageError(f"--stage: {stage_name} is not trained by backpropagation, layer by layer")

@@ -13,9 +13,8 @@ from dlcli.losses.base import Loss
 from dlcli.losses.mean_squared_error import MeanSquaredError
 from dlcli.losses.sigmoid_cross_entropy import SigmoidCrossEntropy
 from dlcli.network import Network
-from dlcli.optim.base import Optimiser
 from dlcli.options import Share
-from dlcli.pretrain.base import Method
+from dlcli.pretrain.base import Method, Task
 from dlcli.training.backpropagation import Backpropagation
 from dlcli.training.objective import Objective
 
@@ -57,7 +56,8 @@ class Autoencoder(Method):
                 "expected sigmoid units, or sparsity.l1"
             )
 
-    def objective(self, node: Node, network: Network, inputs: Array, optimiser: Optimiser) -> Objective:
+    def objective(self, task: Task) -> Objective:
+        node, network, inputs = task.node, task.network, task.train.x
         activation, loss = self._reconstruction(inputs)
         try:
             loss.check_targets(inputs)
@@ -65,8 +65,9 @@ class Autoencoder(Method):
             raise MisfitError(("pretrain", "method"), f"reconstructing the inputs of {node.name}: {error}") from error
         graph = Graph.build(self._layers(node, activation), node.inputs[0])
         autoencoder = Network(graph, seed=network.seed, parameters=network.tensors)
-        autoencoder.initialise(name for name in graph.parameters if name not in network.parameters)
-        return Backpropagation(autoencoder, loss, optimiser)
+        own = [name for name in graph.parameters if name not in network.parameters]
+        autoencoder.initialise(own)
+        return Backpropagation(autoencoder, loss, task.optimiser, kept=own)
 
     def _reconstruction(self, inputs: Array) -> tuple[Activation, Loss]:
         """The mirror's activation and the loss. Cross-entropy takes the sum before the sigmoid, which is stable."""

@@ -1,0 +1,88 @@
+"""The stages of pretraining: one for each layer, in the greedy walk, and one for all together where a method has it."""
+
+from dataclasses import dataclass
+from functools import partial
+
+from dlcli.data.pipeline import Prepared
+from dlcli.graph import Node
+from dlcli.network import Network
+from dlcli.optim.base import Optimiser
+from dlcli.pretrain.base import Joint, Method, Task
+from dlcli.pretrain.greedy import Walk, nodes_to_pretrain, stage_name
+from dlcli.pretrain.options import PretrainOptions
+from dlcli.training.objective import Objective
+from dlcli.training.stage import Models, Plan, Stage
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What stages have in common with supervised training."""
+
+    batch_size: int
+    seed: int
+    shuffle: bool
+
+
+def plans(options: PretrainOptions, network: Network, data: Prepared, shared: Shared) -> list[Plan]:
+    """Every stage of pretraining, in order."""
+    stack = _Stack(options, network, data, shared)
+    found = [Plan(stage_name(node), partial(stack.greedy, node)) for node in stack.nodes]
+    joint = options.method.joint()
+    if joint is not None and stack.nodes:
+        found.append(Plan(stage_name(stack.nodes[-1], joint), partial(stack.together, joint)))
+    return found
+
+
+class _Stack:
+    """The layers to pretrain, and what they see."""
+
+    def __init__(self, options: PretrainOptions, network: Network, data: Prepared, shared: Shared) -> None:
+        self.nodes = nodes_to_pretrain(options, network.graph)
+        self._options, self._network, self._data, self._shared = options, network, data, shared
+        self._walk: Walk | None = None  # of the greedy stages, begun by the first that is not finished yet
+
+    def greedy(self, node: Node, models: Models) -> Stage:
+        if self._walk is None:
+            self._walk = self._start()
+        own = self._options.of(node.name)
+        task = self._task(self._walk, (node,), own.method, own.optimiser, models)
+        return self._stage(stage_name(node), own.method.objective(task), task, own.epochs, own.batch_size)
+
+    def together(self, joint: Joint, models: Models) -> Stage:
+        self._walk = None  # its features are not needed any more
+        task = self._task(self._start(), tuple(self.nodes), self._options.method, joint.optimiser, models)
+        size = joint.batch_size or self._options.batch_size
+        return self._stage(stage_name(self.nodes[-1], joint), joint.objective(task), task, joint.epochs, size)
+
+    def _start(self) -> Walk:
+        sources = [source for source in (self._data.train, self._data.validation) if source is not None]
+        return Walk(self._network, sources, self._options.batch_size or self._shared.batch_size)
+
+    def _task(self, walk: Walk, nodes: tuple[Node, ...], method: Method, optimiser: Optimiser, models: Models) -> Task:
+        data = self._data
+        labels = [source.y if data.classes else None for source in (data.train, data.validation) if source is not None]
+        sources = [
+            method.source(nodes[-1], inputs, own)
+            for inputs, own in zip(walk.inputs_of(nodes[0]), labels, strict=True)
+        ]  # fmt: skip
+        return Task(
+            nodes=nodes,
+            network=self._network,
+            train=sources[0],
+            held_out=sources[1] if len(sources) > 1 else None,
+            optimiser=optimiser,
+            classes=len(data.classes),
+            models=models,
+        )
+
+    def _stage(self, name: str, objective: Objective, task: Task, epochs: int, batch_size: int | None) -> Stage:
+        return Stage(
+            name=name,
+            objective=objective,
+            train=task.train,
+            validation=task.held_out,
+            epochs=epochs,
+            batch_size=batch_size or self._shared.batch_size,
+            seed=self._shared.seed,
+            shuffle=self._shared.shuffle,
+        )
