@@ -15,12 +15,13 @@ from bench.workers.data import batches
 from bench.workers.serve import Made, Work
 from dlcli.config.experiment import Experiment
 from dlcli.config.load import load
-from dlcli.data.batches import Batch
+from dlcli.data.batches import Batch, BatchSource
 from dlcli.graph import Graph
 from dlcli.kernels import vectors
 from dlcli.kernels.peak import peak
 from dlcli.network import Network
 from dlcli.optim.schedules.base import Clock
+from dlcli.pretrain.base import Task
 from dlcli.pretrain.methods.autoencoder import Autoencoder
 from dlcli.training.backpropagation import Backpropagation
 from dlcli.training.objective import Objective
@@ -52,7 +53,9 @@ def make(job: dict[str, Any]) -> Made:
         return Made({"dlcli": lambda: network.forward(x)}, _facts(network.graph, net, training=False))
     if net.autoencoder:
         x, _ = batches(net)[0]
-        objective: Objective = Autoencoder().objective(network.graph.nodes[0], network, x, experiment.optimiser)
+        objective: Objective = Autoencoder().objective(
+            Task(tuple(network.graph.nodes[:1]), network, BatchSource(x, x), None, experiment.optimiser)
+        )
         graph = objective.network.graph  # type: ignore[attr-defined]
     else:
         objective = Backpropagation(network, main, experiment.optimiser, auxiliary=auxiliary)

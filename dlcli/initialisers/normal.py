@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from dlcli.initialisers.base import Array, Initialiser
-from dlcli.initialisers.distributions import Scale, Value
+from dlcli.initialisers.distributions import Scale, Value, fill
 
 
 class Normal(Initialiser):
@@ -20,4 +20,4 @@ class Normal(Initialiser):
     """Standard deviation."""
 
     def fill(self, array: Array, fan_in: int, fan_out: int, rng: np.random.Generator) -> None:
-        array[...] = rng.normal(self.mean, self.deviation, array.shape)
+        fill(array, lambda count: rng.normal(self.mean, self.deviation, count))

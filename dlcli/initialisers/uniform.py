@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import model_validator
 
 from dlcli.initialisers.base import Array, Initialiser
-from dlcli.initialisers.distributions import Value
+from dlcli.initialisers.distributions import Value, fill
 
 
 class Uniform(Initialiser):
@@ -25,4 +25,4 @@ class Uniform(Initialiser):
         return self
 
     def fill(self, array: Array, fan_in: int, fan_out: int, rng: np.random.Generator) -> None:
-        array[...] = rng.uniform(self.low, self.high, array.shape)
+        fill(array, lambda count: rng.uniform(self.low, self.high, count))

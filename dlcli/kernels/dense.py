@@ -20,12 +20,15 @@ import numpy as np
 from numba import get_num_threads, njit
 
 from dlcli.kernels import activation as activations
+from dlcli.kernels import sampling
 from dlcli.kernels import tile as tiles
-from dlcli.kernels.activation import LINEAR, activate
+from dlcli.kernels.activation import LINEAR, SIGMOID, activate
 from dlcli.kernels.bias import backward as gradient_and_sums
 from dlcli.kernels.constants import zeros
-from dlcli.kernels.launch import Kernel, Launch, Planned, array, matrix, place
+from dlcli.kernels.launch import Kernel, Launch, Planned, array, matrix, place, typed_array
 from dlcli.kernels.panel import pack, pack_strips, pack_transposed
+from dlcli.kernels.philox import held, signed
+from dlcli.kernels.sampling import sample
 from dlcli.kernels.sink import ADD, STORE, UPDATE, apply_rows
 from dlcli.kernels.tile import PANEL, ROWS
 from dlcli.kernels.vectors import prefetch_rows
@@ -38,6 +41,8 @@ COLUMNS = BLOCK_PANELS * PANEL
 STRIPS = BLOCK_ROWS * DEPTH + (2 * BLOCK_ROWS // ROWS + 2) * (PANEL + DEPTH)  # of a, copied: see `pack_strips`
 SERIAL = 300_000  # multiply-adds below which waking the threads costs more than it saves
 ORIGIN = np.zeros(2, np.int64)  # the offsets of a sum's only run
+
+NO_DRAWS = (0, 0, ORIGIN, 0)  # as `_draws`
 
 Array = np.ndarray[Any, Any]
 
@@ -64,6 +69,7 @@ def _blocks(p, first, last, shared, scratch):
     tile, activation, function, origin, limit, size = p[5], p[6], p[7], p[8], p[9], p[10]
     a_start, a_transposed, b_start, b_transposed, bias = p[11], p[12], p[13], p[14], p[15]
     kind, target, velocity, constants = p[16], p[17], p[18], array(p[19], 3, scratch)
+    sampler, step = p[20], typed_array(p[22], 1, np.int64)[0]
     updates, a_copied = kind >= UPDATE, a_transposed and columns_total >= COPY_COLUMNS
     if b_transposed:
         b = matrix(b_start, columns_total, depth_total, scratch)
@@ -123,9 +129,13 @@ def _blocks(p, first, last, shared, scratch):
                                 kind, rows, width, out, out_row, target + home, velocity + home, columns_total,
                                 constants,
                             )  # fmt: skip
-                if ends and function != LINEAR:
+                if ends and (function != LINEAR or sampler):
                     for m in range(m0, m1):
-                        activate(activation, function, target + row * m + size * n0, n1 - n0)
+                        at = row * m + size * n0
+                        if function != LINEAR:
+                            activate(activation, function, target + at, n1 - n0)
+                        if sampler:  # no tile reads block_a any more
+                            sample(sampler, p[21], step, m, n0, n1 - n0, target + at, p[23] + at, block_a)
 
 
 BLOCKS = Kernel(_blocks)
@@ -156,7 +166,7 @@ def machine_code(itemsize: int) -> tuple[int, int]:
     return tiles.address(itemsize), activations.address(itemsize)
 
 
-def _product(a, a_transposed, b, b_transposed, bias, function, kind, target, velocity, constants):
+def _product(a, a_transposed, b, b_transposed, bias, function, kind, target, velocity, constants, draws=None):
     rows, columns = target.shape
     depth = a.shape[0 if a_transposed else 1]
     parallel = rows * columns * depth >= SERIAL
@@ -164,7 +174,7 @@ def _product(a, a_transposed, b, b_transposed, bias, function, kind, target, vel
     size = target.itemsize
     arguments = (
         rows, columns, depth, *grid, *machine_code(size), function, ORIGIN, tiles.row_limit(size), size,
-        a, a_transposed, b, b_transposed, bias, kind, target, velocity, constants,
+        a, a_transposed, b, b_transposed, bias, kind, target, velocity, constants, *(draws or NO_DRAWS),
     )  # fmt: skip
     chunks = -(-depth // DEPTH)
     return [
@@ -186,6 +196,27 @@ def forward(x: Array, weights: Array, bias: Array, function: int, y: Array) -> l
 def forward_transposed(x: Array, weights: Array, bias: Array, function: int, y: Array) -> list[Launch]:
     """y ← f(x · weightsᵀ + bias): x (N, units), weights (inputs, units), bias (inputs,), y (N, inputs)."""
     return _product(x, False, weights, True, bias, function, STORE, y, y, bias)
+
+
+def _draws(key, step, states):
+    """The end of a record: what draws binary states in the store, the key and the step, and where they go."""
+    return sampling.address(states.itemsize), signed(key), held(step), states
+
+
+@Planned
+def forward_drawn(
+    x: Array, weights: Array, bias: Array, y: Array, key: int, step: Array | int, states: Array
+) -> list[Launch]:
+    """`forward` with sigmoid units, and states (N, units) ← 1 with probability y, else 0, while y is in cache."""
+    return _product(x, False, weights, False, bias, SIGMOID, STORE, y, y, bias, _draws(key, step, states))
+
+
+@Planned
+def forward_transposed_drawn(
+    x: Array, weights: Array, bias: Array, y: Array, key: int, step: Array | int, states: Array
+) -> list[Launch]:
+    """`forward_transposed` with sigmoid units, and their states, as `forward_drawn`."""
+    return _product(x, False, weights, True, bias, SIGMOID, STORE, y, y, bias, _draws(key, step, states))
 
 
 @Planned

@@ -1,0 +1,1 @@
+"""Boltzmann machines: restricted, stacked, deep, general; their energies, likelihoods and objectives."""

@@ -1,0 +1,123 @@
+"""Restricted Boltzmann machines: a layer and its input as the two sides of one (Hinton 2002; survey, section 3.3)."""
+
+from dataclasses import replace
+from typing import Literal, Self
+
+import numpy as np
+from pydantic import model_validator
+
+from dlcli.data.pipeline import BatchSource
+from dlcli.errors import MisfitError
+from dlcli.graph import Node
+from dlcli.initialisers.zeros import Zeros
+from dlcli.layers.base import Array, MultiplierOptions, ParameterSpec
+from dlcli.layers.dense import Dense
+from dlcli.options import Annotated, Count, Field, NonNegative, Options
+from dlcli.pretrain.base import Method, Task
+from dlcli.pretrain.boltzmann.divergence import Chains, ContrastiveDivergence, Names, Sparsity
+from dlcli.pretrain.boltzmann.rbm import ONCE, Factors, Rbm
+from dlcli.pretrain.units.base import Units
+from dlcli.pretrain.units.binary import Binary
+from dlcli.pretrain.units.gaussian import Gaussian
+from dlcli.pretrain.units.relu import Relu
+from dlcli.training.objective import Objective
+
+HIDDEN = {"sigmoid": Binary(), "relu": Relu(), "linear": Gaussian()}  # units for an activation function
+NO_DECAY = MultiplierOptions(decay_multiplier=0.0)
+
+
+class ActivityOptions(Options):
+    """Sparsity of the hidden units: each one's activity, averaged over time, is drawn to a target."""
+
+    target: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """Activity that every unit is drawn to."""
+    weight: NonNegative = 0.1
+    """How strongly: the factor on the difference, which is added to the gradient by the unit's total input."""
+    decay: Annotated[float, Field(ge=0, lt=1)] = 0.95
+    """Share of the average that an update keeps."""
+
+
+class RestrictedBoltzmannMachine(Method):
+    """Layer and input become the hidden and visible units of a restricted Boltzmann machine.
+
+    The layer's weights and bias are the machine's weights and hidden bias; visible biases are kept beside them.
+    `weight_decay` acts on the weights alone, and a schedule in the place of `momentum` makes the usual ramp:
+    `momentum: {type: step, initial: 0.5, …}`. The loss that is logged is the squared error of the reconstruction,
+    ½ Σ (v − v')²; with persistent chains, or several steps, of a tenth of each mini-batch.
+    """
+
+    type: Literal["rbm"] = "rbm"
+    steps: Count = 1
+    """k: Gibbs steps for each update."""
+    chains: Annotated[int, Field(ge=0)] = 0
+    """Persistent chains that the model's statistics come from (PCD); 0: chains start at the data each time (CD)."""
+    visible: Units | None = None
+    """Kind of the visible units; by default binary where all of the layer's inputs lie in [0, 1], else gaussian."""
+    hidden: Units | None = None
+    """Kind of the hidden units; by default as the activation: sigmoid binary, relu relu, linear gaussian."""
+    sparsity: ActivityOptions | None = None
+    """Sparse activity of the hidden units."""
+
+    @model_validator(mode="after")
+    def _hidden_variance_is_one(self) -> Self:
+        if isinstance(self.hidden, Gaussian) and self.hidden.learn_variance:
+            raise ValueError("found hidden units that learn their variance; expected learn_variance for visible ones")
+        return self
+
+    def check(self, node: Node) -> None:
+        if not isinstance(node.layer, Dense):
+            kind = getattr(node.layer, "type", "")
+            raise ValueError(f"layer {node.name} ({kind}) has no hidden units; expected a dense layer")
+        if not node.layer.bias:
+            raise ValueError(f"layer {node.name} has no bias; expected one: it is the machine's hidden bias")
+        activation = node.layer.activation
+        if self.hidden is None and activation not in HIDDEN:
+            raise ValueError(f"{node.name} is {activation}; expected sigmoid, relu or linear, or `hidden` to say")
+        (self.hidden or HIDDEN[activation]).check(node.layer.units)
+
+    def source(self, node: Node, inputs: Array, labels: Array | None) -> BatchSource:
+        return BatchSource(inputs)
+
+    def objective(self, task: Task) -> Objective:
+        return self.machine(task, ONCE)
+
+    def machine(self, task: Task, factors: Factors) -> ContrastiveDivergence:
+        """The objective of a machine whose total inputs are multiplied by ``factors``."""
+        node, parameters, names = task.node, task.network.parameters, Names(task.node.name)
+        visible = self._visible(task.train.x)
+        weights, bias = parameters[names.weights], parameters[names.hidden_bias]
+        learns = isinstance(visible, Gaussian) and visible.learn_variance
+        try:
+            visible.check(len(weights))
+        except ValueError as error:
+            raise MisfitError(("pretrain", "method", "visible"), str(error)) from error
+        rbm = Rbm(
+            weights=weights,
+            visible_bias=np.zeros(len(weights), weights.dtype),
+            hidden_bias=bias,
+            visible=visible,
+            hidden=self.hidden or HIDDEN[getattr(node.layer, "activation", "sigmoid")],
+            log_variance=np.zeros(len(weights), weights.dtype) if learns else None,
+            factors=factors,
+        )
+        own = ParameterSpec((len(weights),), Zeros(), 1, 1, NO_DECAY)
+        specs = {
+            names.weights: node.parameters["weights"],
+            names.hidden_bias: replace(node.parameters["bias"], multipliers=_undecayed(node)),
+            names.visible_bias: own,
+            names.log_variance: own,
+        }
+        sparsity = Sparsity(**self.sparsity.model_dump()) if self.sparsity else None
+        chains = Chains(self.steps, self.chains)
+        seed = task.network.seed
+        return ContrastiveDivergence(rbm, names, specs, task.optimiser, chains, seed=seed, sparsity=sparsity)
+
+    def _visible(self, inputs: Array) -> Units:
+        if self.visible is not None:
+            return self.visible
+        return Binary() if inputs.min() >= 0 and inputs.max() <= 1 else Gaussian()
+
+
+def _undecayed(node: Node) -> MultiplierOptions:
+    """The bias's own multipliers, without decay."""
+    return node.parameters["bias"].multipliers.model_copy(update={"decay_multiplier": 0.0})

@@ -1,0 +1,1 @@
+"""Kinds of stochastic units in Boltzmann machines: one file each."""
