@@ -19,7 +19,7 @@ from dlcli.network import Network
 from dlcli.optim.base import Optimiser
 from dlcli.optim.schedules.base import Metric
 from dlcli.pretrain.greedy import nodes_to_pretrain
-from dlcli.pretrain.stages import Shared
+from dlcli.pretrain.stages import Shared, hand_over
 from dlcli.pretrain.stages import plans as pretraining_plans
 from dlcli.training.backpropagation import Backpropagation
 from dlcli.training.checkpoint import load
@@ -125,7 +125,9 @@ def plan(experiment: Experiment, data: Prepared, network: Network) -> list[Plan]
     """Every stage of the run, in order: each layer's pretraining, then supervised training."""
     shared = Shared(experiment.data.batch_size, experiment.seed, experiment.data.shuffle)
 
-    def supervised(_: Models) -> Stage:
+    def supervised(models: Models) -> Stage:
+        if experiment.pretrain is not None:
+            hand_over(experiment.pretrain, network, models)
         training = experiment.training
         main, *auxiliary = experiment.heads
         still = frozen(network.graph, experiment.freeze)

@@ -119,7 +119,7 @@ def _blocks(p, first, last, shared, scratch):
                             left, a_row, a_k = a_start + size * (k0 * rows_total + r0), 1, rows_total
                         else:
                             left, a_row, a_k = a_start + size * (r0 * depth_total + k0), depth_total, 1
-                        init, init_row = (bias + size * n, 0) if begins else (out, out_row)
+                        init, init_row = (bias + size * (n + r0 * p[24]), p[24]) if begins else (out, out_row)
                         tiles.call(
                             tile, rows, width, left, a_row, a_k, 1, k1 - k0, origin,
                             panels + size * (n - n0) * (k1 - k0), init, init_row, out, out_row,
@@ -175,6 +175,7 @@ def _product(a, a_transposed, b, b_transposed, bias, function, kind, target, vel
     arguments = (
         rows, columns, depth, *grid, *machine_code(size), function, ORIGIN, tiles.row_limit(size), size,
         a, a_transposed, b, b_transposed, bias, kind, target, velocity, constants, *(draws or NO_DRAWS),
+        columns if bias.ndim > 1 else 0,
     )  # fmt: skip
     chunks = -(-depth // DEPTH)
     return [
@@ -188,7 +189,7 @@ def _product(a, a_transposed, b, b_transposed, bias, function, kind, target, vel
 
 @Planned
 def forward(x: Array, weights: Array, bias: Array, function: int, y: Array) -> list[Launch]:
-    """y ← f(x · weights + bias): x (N, inputs), weights (inputs, units), bias (units,), y (N, units)."""
+    """y ← f(x · weights + bias): x (N, inputs), weights (inputs, units), bias (units,) or (N, units), y (N, units)."""
     return _product(x, False, weights, False, bias, function, STORE, y, y, bias)
 
 

@@ -1,13 +1,14 @@
 """The idea of a pretraining method."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from dlcli.data.pipeline import BatchSource
-from dlcli.graph import Node
+from dlcli.graph import Graph, Node
 from dlcli.layers.base import Array
 from dlcli.network import Network
 from dlcli.optim.base import Optimiser
@@ -21,6 +22,7 @@ class Task:
     """The work of one stage.
 
     nodes: the layers to pretrain, from the input up: one at a time in the greedy walk, all of them in a joint stage.
+    stack: all of them.
     network: whose parameters, those of the nodes, the stage changes in place.
     train: the training samples (N, …) float32 as the layers below pass them, and their targets, see `Method.source`.
     held_out: the same of the validation set, where there is one.
@@ -34,6 +36,7 @@ class Task:
     train: BatchSource
     held_out: BatchSource | None
     optimiser: Optimiser
+    stack: tuple[Node, ...] = ()
     classes: int = 0
     models: Models = field(default_factory=dict)
 
@@ -56,7 +59,7 @@ class Joint(Options):
     optimiser: Annotated[Optimiser, Also("optimizer", "sgd")]
     """The optimiser of this stage."""
 
-    def check_nodes(self, nodes: tuple[Node, ...]) -> None:
+    def check_nodes(self, nodes: tuple[Node, ...], graph: Graph) -> None:
         """Raise ValueError where these layers cannot learn together so."""
 
     @abstractmethod
@@ -72,8 +75,12 @@ class Method(Family):
     def check(self, node: Node) -> None:
         """Raise ValueError where the method cannot pretrain this layer."""
 
-    def source(self, node: Node, inputs: Array, labels: Array | None) -> BatchSource:
-        """What a stage's mini-batches hold: a layer's inputs (N, …), and as targets those same inputs, or labels."""
+    def learns_labels(self, node: Node) -> bool:
+        """Whether the layer learns with the classes, so that it may be the output layer."""
+        return False
+
+    def source(self, nodes: tuple[Node, ...], network: Network, inputs: Array, labels: Array | None) -> BatchSource:
+        """What a stage's mini-batches hold: the first node's inputs (N, …), and as targets the same, or labels."""
         return BatchSource(inputs, inputs)
 
     @abstractmethod
@@ -88,3 +95,10 @@ class Method(Family):
     def joint(self) -> Joint | None:
         """The stage that follows the greedy walk, if there is one."""
         return None
+
+    def passed(self, node: Node, network: Network, models: Models) -> dict[str, Array]:
+        """The parameters with which a pretrained layer passes samples on to the next one, where not its own."""
+        return {}
+
+    def hand_over(self, nodes: Sequence[Node], network: Network, models: Models) -> None:
+        """Give the network, as supervised training begins, what of the models it does not share."""

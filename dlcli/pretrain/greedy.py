@@ -1,6 +1,6 @@
 """The greedy walk: one layer at a time, from the input up, each on the outputs of those below (survey, fig. 5)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -32,7 +32,7 @@ def nodes_to_pretrain(options: PretrainOptions, graph: Graph) -> list[Node]:
     joint = options.method.joint()
     if joint is not None:
         try:
-            joint.check_nodes(tuple(chosen))
+            joint.check_nodes(tuple(chosen), graph)
         except ValueError as error:
             raise MisfitError(("pretrain", "method"), str(error)) from error
     return chosen
@@ -40,18 +40,20 @@ def nodes_to_pretrain(options: PretrainOptions, graph: Graph) -> list[Node]:
 
 def _chosen(options: PretrainOptions, graph: Graph) -> list[Node]:
     if options.layers is None:
-        return [node for node in graph.nodes[: _output_place(graph)] if _suits(options, node)]
+        output = _output_place(graph)
+        below = [node for node in graph.nodes[:output] if _suits(options, node)]
+        return below + [node for node in graph.nodes[output : output + 1] if options.method.learns_labels(node)]
     places = {node.name: place for place, node in enumerate(graph.nodes)}
     chosen: list[Node] = []
     for position, layer in enumerate(options.layers):
         path, name = ("pretrain", "layers", position), layer.name
         if name not in places:
             raise MisfitError(path, f"{name} is a block; expected a layer")
-        if places[name] >= _output_place(graph):
+        node = graph.nodes[places[name]]
+        if places[name] >= _output_place(graph) and not options.of(name).method.learns_labels(node):
             raise MisfitError(path, f"{name} is the output layer, which starts at random (survey, section 3.2)")
         if chosen and places[name] <= places[chosen[-1].name]:
             raise MisfitError(path, f"{name} comes after {chosen[-1].name}; expected layers from the input up")
-        node = graph.nodes[places[name]]
         if node.layer.share is not None:
             raise MisfitError(path, f"{name} has the parameters of {node.layer.share}; expected a layer with its own")
         try:
@@ -94,20 +96,23 @@ class Walk:
         self._place = 0
         self._features = [_materialise(source, batch_size, network.dtype) for source in sources]
 
-    def inputs_of(self, node: Node) -> list[Array]:
-        """What ``node`` takes, (N, …) for each source: the outputs of the layers below it, as they are now."""
+    def inputs_of(self, node: Node, instead: Mapping[str, Array] | None = None) -> list[Array]:
+        """What ``node`` takes, (N, …) for each source: the outputs of the layers below it, as they are now.
+
+        Parameters named in ``instead`` stand for the network's.
+        """
         place = self._network.graph.nodes.index(node)
         if place < self._place:
             raise ValueError(f"the walk has passed {node.name}")
         if place > self._place:
-            self._pass_through(self._network.graph.nodes[self._place : place])
+            self._pass_through(self._network.graph.nodes[self._place : place], instead or {})
             self._place = place
         return self._features
 
-    def _pass_through(self, nodes: Sequence[Node]) -> None:
+    def _pass_through(self, nodes: Sequence[Node], instead: Mapping[str, Array]) -> None:
         alone = {"inputs": None, "share": None}
         layers = [node.layer.model_copy(update={"name": node.name, **alone}) for node in nodes]
-        tensors = self._network.tensors
+        tensors = self._network.tensors | dict(instead)
         tensors |= {f"{node.name}/{name}": tensors[node.source(name)] for node in nodes for name in node.parameters}
         part = Network(Graph.build(layers, nodes[0].inputs[0]), parameters=tensors)
         for index, features in enumerate(self._features):

@@ -5,6 +5,7 @@ from functools import partial
 
 from dlcli.data.pipeline import Prepared
 from dlcli.graph import Node
+from dlcli.layers.base import Array
 from dlcli.network import Network
 from dlcli.optim.base import Optimiser
 from dlcli.pretrain.base import Joint, Method, Task
@@ -31,6 +32,11 @@ def plans(options: PretrainOptions, network: Network, data: Prepared, shared: Sh
     if joint is not None and stack.nodes:
         found.append(Plan(stage_name(stack.nodes[-1], joint), partial(stack.together, joint)))
     return found
+
+
+def hand_over(options: PretrainOptions, network: Network, models: Models) -> None:
+    """Give the network what pretraining has left beside its parameters, as supervised training begins."""
+    options.method.hand_over(nodes_to_pretrain(options, network.graph), network, models)
 
 
 class _Stack:
@@ -61,12 +67,16 @@ class _Stack:
     def _task(self, walk: Walk, nodes: tuple[Node, ...], method: Method, optimiser: Optimiser, models: Models) -> Task:
         data = self._data
         labels = [source.y if data.classes else None for source in (data.train, data.validation) if source is not None]
+        passed: dict[str, Array] = {}
+        for below in self.nodes[: self.nodes.index(nodes[0])]:
+            passed |= self._options.of(below.name).method.passed(below, self._network, models)
         sources = [
-            method.source(nodes[-1], inputs, own)
-            for inputs, own in zip(walk.inputs_of(nodes[0]), labels, strict=True)
-        ]  # fmt: skip
+            method.source(nodes, self._network, inputs, own)
+            for inputs, own in zip(walk.inputs_of(nodes[0], passed), labels, strict=True)
+        ]
         return Task(
             nodes=nodes,
+            stack=tuple(self.nodes),
             network=self._network,
             train=sources[0],
             held_out=sources[1] if len(sources) > 1 else None,

@@ -143,7 +143,12 @@ class ContrastiveDivergence(Objective):
         return own | ({f"{self._names.prefix}/activity": self._activity} if self._sparsity else {})
 
     def kept(self) -> dict[str, Array]:
-        return {name: array for name, array in self._arrays.items() if name.startswith(self._names.prefix)}
+        """The whole machine: later stages change the network's weights, which are its own no more then."""
+        rbm, prefix = self._rbm, self._names.prefix
+        found = {"weights": rbm.weights, "bias": rbm.hidden_bias, "visible_bias": rbm.visible_bias}
+        if rbm.log_variance is not None:
+            found["log_variance"] = rbm.log_variance
+        return {f"{prefix}/{name}": array.copy() for name, array in found.items()}
 
     def first_bad_layer(self) -> str:
         return self._names.node
@@ -154,6 +159,7 @@ class Names:
     """The names of an RBM's arrays in a checkpoint; ``node`` is its layer, ``prefix`` that of arrays of its own."""
 
     node: str
+    visible_bias: str
 
     @property
     def prefix(self) -> str:
@@ -166,10 +172,6 @@ class Names:
     @property
     def hidden_bias(self) -> str:
         return f"{self.node}/bias"
-
-    @property
-    def visible_bias(self) -> str:
-        return f"{self.prefix}/visible_bias"
 
     @property
     def log_variance(self) -> str:

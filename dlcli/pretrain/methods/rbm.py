@@ -1,6 +1,5 @@
 """Restricted Boltzmann machines: a layer and its input as the two sides of one (Hinton 2002; survey, section 3.3)."""
 
-from dataclasses import replace
 from typing import Literal, Self
 
 import numpy as np
@@ -10,10 +9,13 @@ from dlcli.data.pipeline import BatchSource
 from dlcli.errors import MisfitError
 from dlcli.graph import Node
 from dlcli.initialisers.zeros import Zeros
-from dlcli.layers.base import Array, MultiplierOptions, ParameterSpec
+from dlcli.layers.base import Array, ParameterSpec
+from dlcli.layers.class_rbm import ClassRbm
 from dlcli.layers.dense import Dense
+from dlcli.network import Network
 from dlcli.options import Annotated, Count, Field, NonNegative, Options
-from dlcli.pretrain.base import Method, Task
+from dlcli.pretrain.base import Joint, Method, Task
+from dlcli.pretrain.belief_net import NO_DECAY, UpDownOptions, top_rbm, visible_bias_name, without_decay
 from dlcli.pretrain.boltzmann.divergence import Chains, ContrastiveDivergence, Names, Sparsity
 from dlcli.pretrain.boltzmann.rbm import ONCE, Factors, Rbm
 from dlcli.pretrain.units.base import Units
@@ -23,7 +25,6 @@ from dlcli.pretrain.units.relu import Relu
 from dlcli.training.objective import Objective
 
 HIDDEN = {"sigmoid": Binary(), "relu": Relu(), "linear": Gaussian()}  # units for an activation function
-NO_DECAY = MultiplierOptions(decay_multiplier=0.0)
 
 
 class ActivityOptions(Options):
@@ -57,6 +58,8 @@ class RestrictedBoltzmannMachine(Method):
     """Kind of the hidden units; by default as the activation: sigmoid binary, relu relu, linear gaussian."""
     sparsity: ActivityOptions | None = None
     """Sparse activity of the hidden units."""
+    up_down: UpDownOptions | None = None
+    """A stage after the greedy walk in which the whole stack learns as a generative model."""
 
     @model_validator(mode="after")
     def _hidden_variance_is_one(self) -> Self:
@@ -65,6 +68,8 @@ class RestrictedBoltzmannMachine(Method):
         return self
 
     def check(self, node: Node) -> None:
+        if isinstance(node.layer, ClassRbm):
+            return
         if not isinstance(node.layer, Dense):
             kind = getattr(node.layer, "type", "")
             raise ValueError(f"layer {node.name} ({kind}) has no hidden units; expected a dense layer")
@@ -75,49 +80,61 @@ class RestrictedBoltzmannMachine(Method):
             raise ValueError(f"{node.name} is {activation}; expected sigmoid, relu or linear, or `hidden` to say")
         (self.hidden or HIDDEN[activation]).check(node.layer.units)
 
-    def source(self, node: Node, inputs: Array, labels: Array | None) -> BatchSource:
-        return BatchSource(inputs)
+    def learns_labels(self, node: Node) -> bool:
+        return isinstance(node.layer, ClassRbm)
+
+    def source(self, nodes: tuple[Node, ...], network: Network, inputs: Array, labels: Array | None) -> BatchSource:
+        return BatchSource(inputs, labels if self.learns_labels(nodes[-1]) else None)
+
+    def joint(self) -> Joint | None:
+        return self.up_down
 
     def objective(self, task: Task) -> Objective:
         return self.machine(task, ONCE)
 
     def machine(self, task: Task, factors: Factors) -> ContrastiveDivergence:
         """The objective of a machine whose total inputs are multiplied by ``factors``."""
-        node, parameters, names = task.node, task.network.parameters, Names(task.node.name)
+        node, names = task.node, Names(task.node.name, visible_bias_name(task.node))
+        rbm = self._rbm(task, factors)
+        own = ParameterSpec(rbm.visible_bias.shape, Zeros(), 1, 1, NO_DECAY)
+        specs = {
+            names.weights: node.parameters["weights"],
+            names.hidden_bias: without_decay(node.parameters["bias"]),
+            names.visible_bias: own,
+            names.log_variance: own,
+        }
+        return ContrastiveDivergence(
+            rbm,
+            names,
+            specs,
+            task.optimiser,
+            Chains(self.steps, self.chains),
+            seed=task.network.seed,
+            sparsity=Sparsity(**self.sparsity.model_dump()) if self.sparsity else None,
+        )
+
+    def _rbm(self, task: Task, factors: Factors) -> Rbm:
+        node = task.node
+        if isinstance(node.layer, ClassRbm):
+            return top_rbm(node, task, {})[0]
+        weights = task.network.parameters[f"{node.name}/weights"]
         visible = self._visible(task.train.x)
-        weights, bias = parameters[names.weights], parameters[names.hidden_bias]
-        learns = isinstance(visible, Gaussian) and visible.learn_variance
         try:
             visible.check(len(weights))
         except ValueError as error:
             raise MisfitError(("pretrain", "method", "visible"), str(error)) from error
-        rbm = Rbm(
+        learns = isinstance(visible, Gaussian) and visible.learn_variance
+        return Rbm(
             weights=weights,
             visible_bias=np.zeros(len(weights), weights.dtype),
-            hidden_bias=bias,
+            hidden_bias=task.network.parameters[f"{node.name}/bias"],
             visible=visible,
             hidden=self.hidden or HIDDEN[getattr(node.layer, "activation", "sigmoid")],
             log_variance=np.zeros(len(weights), weights.dtype) if learns else None,
             factors=factors,
         )
-        own = ParameterSpec((len(weights),), Zeros(), 1, 1, NO_DECAY)
-        specs = {
-            names.weights: node.parameters["weights"],
-            names.hidden_bias: replace(node.parameters["bias"], multipliers=_undecayed(node)),
-            names.visible_bias: own,
-            names.log_variance: own,
-        }
-        sparsity = Sparsity(**self.sparsity.model_dump()) if self.sparsity else None
-        chains = Chains(self.steps, self.chains)
-        seed = task.network.seed
-        return ContrastiveDivergence(rbm, names, specs, task.optimiser, chains, seed=seed, sparsity=sparsity)
 
     def _visible(self, inputs: Array) -> Units:
         if self.visible is not None:
             return self.visible
         return Binary() if inputs.min() >= 0 and inputs.max() <= 1 else Gaussian()
-
-
-def _undecayed(node: Node) -> MultiplierOptions:
-    """The bias's own multipliers, without decay."""
-    return node.parameters["bias"].multipliers.model_copy(update={"decay_multiplier": 0.0})

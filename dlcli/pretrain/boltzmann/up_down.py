@@ -1,0 +1,243 @@
+"""The up-down algorithm: contrastive wake-sleep for a deep belief net (Hinton, Osindero and Teh 2006, appendix B).
+
+Below the top, an RBM whose visible units are the last layer's inputs (and labels), the layers are a directed net: the
+network's own weights recognise, upward; weights of their own generate, downward. They start as each other's transposes.
+
+wake    up from the data by recognition, states drawn: the generative weights learn to predict each layer from the one
+        above it
+top     contrastive divergence of k steps from there
+sleep   down from the top by generation, states drawn: the recognition weights learn to predict each layer from the one
+        below it
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlcli import random
+from dlcli.data.pipeline import Batch, BatchSource
+from dlcli.kernels import dense, sampling
+from dlcli.kernels.activation import SIGMOID
+from dlcli.kernels.launch import Launch
+from dlcli.layers.base import Array, ParameterSpec
+from dlcli.losses.softmax_cross_entropy import SoftmaxCrossEntropy
+from dlcli.network import Network
+from dlcli.optim.base import Optimiser
+from dlcli.optim.schedules.base import Clock
+from dlcli.pretrain.boltzmann.rbm import Rbm
+from dlcli.training.measure import measure
+from dlcli.training.objective import Objective, StepResult
+
+
+@dataclass(frozen=True)
+class Directed:
+    """A layer below the top: arrays by the names that they have in a checkpoint.
+
+    recognition, generation: names of weights and bias, (inputs, units) with (units,), and (units, inputs) with
+    (inputs,).
+    """
+
+    name: str
+    recognition: tuple[str, str]
+    generation: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The layers of a belief net, from the input up: directed ones, and the RBM at the top.
+
+    arrays: all of them, by name; changed in place. specs: for the optimiser. top_names: weights, hidden bias, visible
+    bias of the RBM.
+    """
+
+    arrays: dict[str, Array]
+    specs: dict[str, ParameterSpec]
+    directed: tuple[Directed, ...]
+    top: Rbm
+    top_names: tuple[str, str, str]
+
+
+class UpDown(Objective):
+    """A belief net and an optimiser, which takes all of its parameters.
+
+    Parameters
+    ----------
+    network: the classifier that recognition makes, whose error `evaluate` gives where there are labels.
+    steps: k, Gibbs steps of the top for each update.
+    """
+
+    def __init__(self, stack: Stack, network: Network, optimiser: Optimiser, steps: int, *, seed: int) -> None:
+        self._stack, self._network, self._steps, self._seed = stack, network, steps, seed
+        self._updater = optimiser.updater(stack.arrays, stack.specs)
+        self._time = np.zeros(1, np.int64)
+        self._buffers: dict[int, _Buffers] = {}
+
+    @property
+    def learning_rate(self) -> float:
+        return self._updater.learning_rate
+
+    def step(self, batch: Batch, clock: Clock) -> StepResult:
+        n = len(batch.x)
+        buffers = self._buffers.get(n)
+        if buffers is None:
+            buffers = self._buffers[n] = _Buffers(self, n)
+        self._updater.begin(clock)
+        self._time[0] = clock.step * (1 + self._steps)
+        loss = buffers.pass_on(batch)
+        if math.isfinite(loss):
+            buffers.learn()
+            self._updater.finish()
+        return StepResult(loss, None)
+
+    def evaluate(self, source: BatchSource, batch_size: int) -> dict[str, float]:
+        """``loss``, the first layer's reconstruction error in mean field; with labels, the classifier's ``error``."""
+        total = 0.0
+        for batch in source.iterate(batch_size):
+            n = len(batch.x)
+            total += self._mean_field(batch.x.reshape(n, -1))
+        found = {"loss": total / len(source)}
+        if self._stack.top.labels:
+            found["error"] = measure(self._network, SoftmaxCrossEntropy(), source, batch_size).metrics()["error"]
+        return found
+
+    def _mean_field(self, x: Array) -> float:
+        """The sum of ½ Σ (x − x')², x' being generated from the first layer's means."""
+        first = self._stack.directed[0]
+        (weights, bias), (down, down_bias) = (
+            (self._stack.arrays[name] for name in names) for names in (first.recognition, first.generation)
+        )
+        h, back, errors = np.empty((len(x), len(bias)), x.dtype), np.empty_like(x), np.empty(len(x))
+        dense.forward(x, weights, bias, SIGMOID, h)
+        dense.forward(h, down, down_bias, SIGMOID, back)
+        sampling.squared_errors(x, back, errors)
+        return float(np.add.reduce(errors))
+
+    def tensors(self) -> dict[str, Array]:
+        return self._stack.arrays | self._updater.state
+
+    def kept(self) -> dict[str, Array]:
+        """The generative model: the directed layers' weights downward, and the RBM at the top."""
+        top, names = self._stack.top, [name for each in self._stack.directed for name in each.generation]
+        rbm = {"weights": top.weights, "bias": top.hidden_bias, "visible_bias": top.visible_bias}
+        prefix = self._stack.top_names[0].split("/")[0]
+        return {name: self._stack.arrays[name] for name in names} | {
+            f"{prefix}.rbm/{name}": array.copy() for name, array in rbm.items()
+        }
+
+    def first_bad_layer(self) -> str:
+        return self._stack.directed[0].name
+
+
+class _Buffers:
+    """A step's states on ``n`` samples, and the launches that make them and the gradients.
+
+    Lists run from the input up: ``up[0]`` are the samples, ``up[l]`` the states of layer l.
+    """
+
+    def __init__(self, owner: UpDown, n: int) -> None:
+        stack, self._time = owner._stack, owner._time
+        self._stack, self._n = stack, n
+        dtype = stack.top.weights.dtype
+        sizes = [len(stack.arrays[each.recognition[0]]) for each in stack.directed]
+        sizes.append(len(stack.top.weights) - stack.top.labels)
+        self._seed = owner._seed
+
+        def states() -> list[Array]:
+            return [np.zeros((n, size), dtype) for size in sizes]
+
+        self._wake, self._sleep, self._up_means, self._down_means = states(), states(), states(), states()
+        self._dream, self._seen = states(), states()  # predictions: of the wake phase, and of sleep
+        self._errors = np.zeros(n)
+        self._plan_directed()
+        self._plan_top(owner._steps)
+        self._plan_gradients(owner)
+
+    def _key(self, *address: str | int) -> int:
+        return random.key(self._seed, "up-down", *address)
+
+    def _plan_directed(self) -> None:
+        arrays, time = self._stack.arrays, self._time
+        self._rising: list[Launch] = []
+        self._falling: list[Launch] = []
+        for place, each in enumerate(self._stack.directed):
+            up = [arrays[name] for name in each.recognition]
+            down = [arrays[name] for name in each.generation]
+            wake, sleep = self._wake, self._sleep
+            self._rising += dense.forward_drawn.plan(
+                wake[place], *up, self._up_means[place + 1], self._key(place, "wake"), time, wake[place + 1]
+            )
+            self._rising += dense.forward.plan(wake[place + 1], *down, SIGMOID, self._dream[place])
+            fall = dense.forward_drawn.plan(
+                sleep[place + 1], *down, self._down_means[place], self._key(place, "sleep"), time, sleep[place]
+            )
+            seen = self._down_means if place == 0 else sleep  # the visible probabilities stand for states
+            fall += dense.forward.plan(seen[place], *up, SIGMOID, self._seen[place + 1])
+            self._falling = fall + self._falling
+        self._error = sampling.squared_errors.plan(self._wake[0], self._dream[0], self._errors)
+
+    def _plan_top(self, steps: int) -> None:
+        top, n, time = self._stack.top, self._n, self._time
+        visible, hidden = top.weights.shape
+        self._v, self._h = (np.zeros((2 * n, size), top.weights.dtype) for size in (visible, hidden))
+        means, states = np.zeros((n, visible), self._v.dtype), np.zeros((n, hidden), self._v.dtype)
+        up, down = self._key("top", "up"), self._key("top", "down")
+        self._positive = top.up(up, time, self._v[:n], self._h[:n], states)
+        self._gibbs = [
+            (
+                top.down(down, time, states, means, self._v[n:]),
+                top.up(up, time, self._v[n:], self._h[n:], states),
+            )
+            for _ in range(steps)
+        ]
+
+    def _plan_gradients(self, owner: UpDown) -> None:
+        sinks, n = owner._updater.sinks, self._n
+        launches: list[Launch] = []
+        for place, each in enumerate(self._stack.directed):
+            for x, d, names in (
+                (self._wake[place + 1], self._dream[place], each.generation),
+                ((self._down_means if place == 0 else self._sleep)[place], self._seen[place + 1], each.recognition),
+            ):
+                launches += dense.weight_gradient.plan(x, d, *sinks[names[0]])
+                launches += dense.column_sums.plan(d, *sinks[names[1]])
+        weights, hidden_bias, visible_bias = (sinks[name] for name in self._stack.top_names)
+        share = np.concatenate([np.full(n, -1 / n), np.full(n, 1 / n)]).astype(self._v.dtype)[:, None]
+        row = visible_bias._replace(
+            target=visible_bias.target.reshape(1, -1), velocity=visible_bias.velocity.reshape(1, -1)
+        )
+        launches += sampling.weigh.plan(self._h, n, -1 / n, 1 / n)
+        launches += dense.weight_gradient.plan(share, self._v, *row)
+        launches += dense.column_sums.plan(self._h, *hidden_bias)
+        self._gradients = [*launches, *dense.weight_gradient.plan(self._v, self._h, *weights)]
+
+    def pass_on(self, batch: Batch) -> float:
+        """Wake, top and sleep; gives the sum of ½ Σ (v − v')² of the samples and what generation predicts of them."""
+        n, top = self._n, self._stack.top
+        self._wake[0][...] = batch.x.reshape(n, -1)
+        for launch in self._rising:
+            launch.run()
+        size = self._wake[-1].shape[1]
+        self._v[:n, :size] = self._wake[-1]
+        if top.labels:
+            self._v[:n, size:] = 0
+            self._v[np.arange(n), size + batch.y] = 1
+        self._positive.run()
+        for down, up in self._gibbs:
+            self._time[0] += 1
+            down.run()
+            up.run()
+        self._sleep[-1][...] = self._v[n:, :size]
+        for launch in (*self._falling, *self._error):
+            launch.run()
+        return float(np.add.reduce(self._errors))
+
+    def learn(self) -> None:
+        """The gradients, (prediction − state) / n in the directed layers, and their way to the sinks."""
+        pairs = [(d, x) for d, x in zip(self._dream[:-1], self._wake, strict=False)]
+        pairs += [(d, x) for d, x in zip(self._seen[1:], self._sleep[1:], strict=True)]
+        for prediction, state in pairs:
+            np.subtract(prediction, state, out=prediction)
+            np.multiply(prediction, prediction.dtype.type(1 / self._n), out=prediction)
+        for launch in self._gradients:
+            launch.run()
