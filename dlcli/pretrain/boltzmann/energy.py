@@ -74,9 +74,10 @@ class Parameters:
         """(N,): what the visible units alone add to the energy of v (N, visible)."""
         v = np.asarray(v, np.float64)
         if self.variances is None:
-            return -(v @ self.visible_bias)
-        squares: Array = (v - self.visible_bias) ** 2 / (2 * self.variances)
-        return squares.sum(axis=1)
+            term: Array = -(v @ self.visible_bias)
+        else:
+            term = np.sum((v - self.visible_bias) ** 2 / (2 * self.variances), axis=1)
+        return term
 
 
 def softplus(x: Array) -> Array:
