@@ -53,12 +53,12 @@ def linear(steps: int) -> Array:
 
 
 def base_rates(v: Array) -> Array:
-    """(visible,): the biases of independent units with the means of v (N, visible), half a 0 and half a 1 added to it."""
-    return biases_of(np.sum(v, axis=0, dtype=np.float64), len(v))
+    """(visible,): the biases of independent units with the means of v (N, visible); see `biases_of`."""
+    return biases_of(np.asarray(v, np.float64).sum(axis=0), len(v))
 
 
 def biases_of(counts: Array, samples: int) -> Array:
-    """The same from the sum over all samples, (visible,)."""
+    """The same from the sums (visible,) over all samples, to which half a 0 and half a 1 are added: none is certain."""
     mean = (counts + 0.5) / (samples + 1)
     result: Array = np.log(mean) - np.log1p(-mean)
     return result
