@@ -89,10 +89,8 @@ def open_run(run: Path, which: str | None = None) -> Trained:
     return Trained(experiment, network, classes, task, raw_shape, statistics, path, record, kept_by(path, checkpoint))
 
 
-def evaluate(trained: Trained, split: Split | None = None) -> dict[str, Any]:
-    """Loss, errors and confusion on the test set (else the validation set, unless ``split`` says).
-
-    Returns what ``dlcli evaluate --json`` prints.
+def own_data(trained: Trained, split: Split | None = None) -> tuple[Split, BatchSource]:
+    """A part of the data that the run's config names: the test set, else the validation set, unless ``split`` says.
 
     Raises
     ------
@@ -106,12 +104,21 @@ def evaluate(trained: Trained, split: Split | None = None) -> dict[str, Any]:
             f"found samples of shape {list(found[0])} in {len(found[1])} classes, expected shape {list(expected[0])} "
             f"and the {len(expected[1])} classes of {trained.path}"
         )
-    sources = {"train": data.train, "validation": data.validation, "test": data.test}
+    sources: dict[Split, BatchSource | None] = {"train": data.train, "validation": data.validation, "test": data.test}
     split = split or ("test" if data.test is not None else "validation")
     source = sources[split]
     if source is None:
-        there = ", ".join(name for name, found in sources.items() if found is not None)
+        there = ", ".join(name for name, own in sources.items() if own is not None)
         raise UsageError(f"the data have no {split} set; expected one of: {there}")
+    return split, source
+
+
+def evaluate(trained: Trained, split: Split | None = None) -> dict[str, Any]:
+    """Loss, errors and confusion on the test set (else the validation set, unless ``split`` says).
+
+    Returns what ``dlcli evaluate --json`` prints; for what it raises see `own_data`.
+    """
+    split, source = own_data(trained, split)
     options = trained.experiment.data
     measured = measure(trained.network, trained.experiment.main_loss, source, options.batch_size, options.test_crops)
     result: dict[str, Any] = {"split": split, "samples": len(source), "loss": measured.loss}

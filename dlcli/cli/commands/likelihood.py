@@ -1,0 +1,104 @@
+"""dlcli likelihood"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from dlcli.cli.failures import tell
+from dlcli.cli.options import checkpoint_option, examples, json_option, run_argument, threads_option
+from dlcli.cli.output import print_json
+from dlcli.errors import UsageError
+
+
+@click.command(
+    epilog=examples(
+        "dlcli likelihood runs/mnist-rbm",
+        "dlcli likelihood runs/mnist-dbn --layer hidden2 --split validation --steps 14500",
+        "dlcli likelihood runs/mnist-rbm --json | jq .log_likelihood",
+    )
+)
+@run_argument
+@checkpoint_option
+@click.option("--layer", metavar="NAME", help="Whose RBM; by default the first that pretraining has left.")
+@click.option(
+    "--split", type=click.Choice(["train", "validation", "test"]),
+    help="Which part of the data; by default the test set, else the validation set.",
+)  # fmt: skip
+@click.option(
+    "--chains", type=click.IntRange(2), default=100, show_default=True, metavar="N",
+    help="Chains of the estimate, where both sides have more than 20 units.",
+)  # fmt: skip
+@click.option(
+    "--steps", type=click.IntRange(1), default=5000, show_default=True, metavar="N",
+    help="Steps of each chain: the more, the smaller the estimate's error.",
+)  # fmt: skip
+@threads_option
+@json_option
+def command(
+    run: Path,
+    checkpoint: str | None,
+    layer: str | None,
+    split: Literal["train", "validation", "test"] | None,
+    chains: int,
+    steps: int,
+    as_json: bool,
+) -> None:
+    """Measure the likelihood that a layer's RBM gives to the data.
+
+    Shows the mean log-likelihood of a sample, in nats. It is exact where a side of the RBM has at most 20 units;
+    else the partition function is estimated by annealed importance sampling, and the range of ±3 standard errors is
+    shown too. Inputs between 0 and 1 count as they are. RUN is a run directory or a checkpoint file, best that of
+    `dlcli pretrain`: supervised training changes the weights.
+    """
+    from dlcli.pretrain.boltzmann import likelihood
+    from dlcli.trained import open_run, own_data
+
+    trained = open_run(run, checkpoint)
+    pretrain = trained.experiment.pretrain
+    if pretrain is None:
+        raise UsageError(f"{trained.path}: its config has no `pretrain` section")
+    node = likelihood.chosen_layer(trained.network, trained.models, layer)
+    of = likelihood.parameters_of(node, trained.network, trained.models, pretrain)
+    found_split, source = own_data(trained, split)
+    train = own_data(trained, "train")[1]
+    annealing = likelihood.Annealing(chains, steps, trained.experiment.seed)
+    found = likelihood.measure(of, node, trained.network, train, source, annealing)
+    if (stage := trained.record["progress"]["stage"]) == "supervised":
+        tell(f"note: {trained.path} is of supervised training, which has changed the RBM's weights")
+    exact = found.effective_chains is None
+    result = {
+        "layer": node.name,
+        "stage": stage,
+        "split": found_split,
+        "samples": len(source),
+        "log_likelihood": found.log_likelihood,
+        "exact": exact,
+        "interval": None if exact else [found.low, found.high],
+        "log_partition": found.log_partition,
+        "chains": None if exact else chains,
+        "steps": None if exact else steps,
+        "effective_chains": found.effective_chains,
+    }
+    if as_json:
+        print_json(result)
+    else:
+        click.echo(_text(result))
+
+
+def _text(result: Mapping[str, Any]) -> str:
+    from dlcli.report.table import table
+
+    rows = [
+        ["layer", result["layer"]],
+        ["split", result["split"]],
+        ["samples", f"{result['samples']:,}"],
+        ["log-likelihood", f"{result['log_likelihood']:.4f} nats a sample"],
+    ]
+    if not result["exact"]:
+        low, high = result["interval"]
+        rows.append(["within 3 errors", f"{low:.4f} to {high:.4f}"])
+        rows.append(["effective chains", f"{result['effective_chains']:.1f} of {result['chains']}"])
+    rows.append(["log Z", f"{result['log_partition']:.4f}" + (", exact" if result["exact"] else ", estimated")])
+    return table(rows, left=2)

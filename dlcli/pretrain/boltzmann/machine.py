@@ -1,0 +1,176 @@
+"""General Boltzmann machines: binary units, each coupled to any other.
+
+D. Ackley, G. Hinton, T. Sejnowski, "A learning algorithm for Boltzmann machines" (1985): with a symmetric S that has no
+diagonal,
+
+    E(s) = −½ sᵀ S s − βᵀ s,    p(s) = e^{−E(s)} / Z
+
+The first units are visible, the others, if any, hidden. The gradient of the mean log-likelihood by S_ij is
+⟨s_i s_j⟩ with the visible units clamped to the data less the same of the free-running machine; by β_i, ⟨s_i⟩ likewise.
+Moments of data are computed by the engine, in float32; sums over all states in float64.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from dlcli.kernels import dense
+from dlcli.kernels.activation import LINEAR, SIGMOID
+from dlcli.kernels.constants import zeros
+from dlcli.kernels.sink import STORE
+from dlcli.layers.base import Array
+from dlcli.pretrain.boltzmann.energy import log_sum_exp, pieces
+from dlcli.pretrain.boltzmann.exact import states
+
+
+@dataclass(frozen=True)
+class Machine:
+    """couplings: S (units, units). bias: β (units,). visible: how many of the units, the first ones, are visible."""
+
+    couplings: Array
+    bias: Array
+    visible: int
+
+    @property
+    def hidden(self) -> int:
+        """Number of hidden units."""
+        return len(self.bias) - self.visible
+
+
+class Moments(NamedTuple):
+    """⟨s sᵀ⟩ (units, units), whose diagonal means nothing, and ⟨s⟩ (units,)."""
+
+    second: Array
+    first: Array
+
+
+def mean_field(of: Machine, s: Array, steps: int, damping: float) -> None:
+    """The hidden units' means given the visible ones, from what the visible ones alone ask for.
+
+    Parameters
+    ----------
+    of: the machine, float32.
+    s: (N, units) float32; the hidden units' part is written.
+    steps: how many times all means move at once to σ of their total inputs, see `hidden_means`.
+    damping: share of a mean that stays: without it, units that drive each other may swing for ever.
+    """
+    means = s[:, of.visible :]
+    means[...] = 0
+    if of.hidden:
+        means[...] = hidden_means(of, s)
+        for _ in range(steps):
+            means += s.dtype.type(1 - damping) * (hidden_means(of, s) - means)
+
+
+def hidden_means(of: Machine, s: Array) -> Array:
+    """(N, hidden): σ of every hidden unit's total input, from all other units of s (N, units)."""
+    means = np.empty((len(s), of.hidden), s.dtype)
+    dense.forward_transposed(s, of.couplings[of.visible :], of.bias[of.visible :], SIGMOID, means)
+    return means
+
+
+def visible_inputs(of: Machine, s: Array) -> Array:
+    """(N, visible): every visible unit's total input, from all other units of s (N, units)."""
+    inputs = np.empty((len(s), of.visible), s.dtype)
+    dense.forward_transposed(s, of.couplings[: of.visible], of.bias[: of.visible], LINEAR, inputs)
+    return inputs
+
+
+def moments(s: Array) -> Moments:
+    """Means over the rows of s (N, units), of states or of independent units' means."""
+    second, first = np.empty((s.shape[1], s.shape[1]), s.dtype), np.empty((1, s.shape[1]), s.dtype)
+    ones, unused = np.ones((len(s), 1), s.dtype), zeros(s.dtype, 3)
+    dense.weight_gradient(s, s, STORE, second, second, unused)
+    dense.weight_gradient(ones, s, STORE, first, first, unused)
+    share = s.dtype.type(1 / len(s))
+    return Moments(share * second, share * first[0])
+
+
+def log_marginals(of: Machine, v: Array) -> Array:
+    """log Σ_h e^{−E(v, h)}, (N,), for v (N, visible), by a sum over the hidden units' states.
+
+    Raises
+    ------
+    ValueError: there are more than 20 hidden units.
+    """
+    v = np.asarray(v, np.float64)
+    clamped, inner = _clamped(of, v)
+    parts = [log_sum_exp(clamped @ h.T + _own(inner, h), axis=1) for h in _hidden_states(of, len(v))]
+    couplings = np.asarray(of.couplings, np.float64)[: of.visible, : of.visible]
+    result: Array = _own(couplings, v) + v @ of.bias[: of.visible] + log_sum_exp(np.stack(parts), axis=0)
+    return result
+
+
+def posterior_moments(of: Machine, v: Array) -> tuple[Moments, Array]:
+    """Means over the data v (N, visible) of the moments given them, and each one's hidden means (N, hidden): exact.
+
+    Raises
+    ------
+    ValueError: there are more than 20 hidden units.
+    """
+    v = np.asarray(v, np.float64)
+    clamped, inner = _clamped(of, v)
+    norms = log_sum_exp(
+        np.stack([log_sum_exp(clamped @ h.T + _own(inner, h), axis=1) for h in _hidden_states(of, len(v))]), axis=0
+    )
+    means, second = np.zeros((len(v), of.hidden)), np.zeros((of.hidden, of.hidden))
+    for h in _hidden_states(of, len(v)):
+        p = np.exp(clamped @ h.T + _own(inner, h) - norms[:, None])
+        means += p @ h
+        second += (h * p.mean(axis=0)[:, None]).T @ h
+    s = np.concatenate([v, means], axis=1)
+    found = Moments(s.T @ s / len(s), s.mean(axis=0))
+    found.second[of.visible :, of.visible :] = second
+    return found, means
+
+
+def log_partition(of: Machine) -> float:
+    """log Z, by a sum over all states.
+
+    Raises
+    ------
+    ValueError: there are more than 20 units.
+    """
+    return float(log_sum_exp(np.array([log_sum_exp(exponents) for _, exponents in _all_states(of)])))
+
+
+def model_moments(of: Machine, log_z: float) -> Moments:
+    """The moments of the machine's own distribution, exact.
+
+    Raises
+    ------
+    ValueError: there are more than 20 units.
+    """
+    units = len(of.bias)
+    found = Moments(np.zeros((units, units)), np.zeros(units))
+    for s, exponents in _all_states(of):
+        p = np.exp(exponents - log_z)
+        found.second[...] += (s * p[:, None]).T @ s
+        found.first[...] += p @ s
+    return found
+
+
+def _clamped(of: Machine, v: Array) -> tuple[Array, Array]:
+    """What the hidden units' states are multiplied by given v, (N, hidden), and their couplings; in float64."""
+    couplings = np.asarray(of.couplings, np.float64)
+    return of.bias[of.visible :] + v @ couplings[: of.visible, of.visible :], couplings[of.visible :, of.visible :]
+
+
+def _hidden_states(of: Machine, samples: int) -> Iterator[Array]:
+    """All states of the hidden units, in pieces that suit so many samples."""
+    return (states(of.hidden, rows) for rows in pieces(2**of.hidden, 2 * samples + 2 * of.hidden))
+
+
+def _all_states(of: Machine) -> Iterator[tuple[Array, Array]]:
+    """All states in pieces, each (n, units) with −E (n,)."""
+    units, couplings = len(of.bias), np.asarray(of.couplings, np.float64)
+    found = (states(units, rows) for rows in pieces(2**units, 3 * units))
+    return ((s, s @ of.bias + _own(couplings, s)) for s in found)
+
+
+def _own(couplings: Array, s: Array) -> Array:
+    """½ sᵀ S s of every row, (n,)."""
+    result: Array = 0.5 * np.sum((s @ couplings) * s, axis=1)
+    return result

@@ -1,0 +1,229 @@
+"""Learning of a general Boltzmann machine: the data's moments by mean field, the model's by persistent Gibbs chains.
+
+T. Tieleman, "Training restricted Boltzmann machines using approximations to the likelihood gradient" (2008), and
+R. Salakhutdinov, G. Hinton, "Deep Boltzmann machines" (2009), section 2.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlcli import random
+from dlcli.data.pipeline import Batch, BatchSource
+from dlcli.kernels import gibbs
+from dlcli.layers.base import Array, ParameterSpec
+from dlcli.losses.sigmoid_cross_entropy import SigmoidCrossEntropy
+from dlcli.optim.base import Optimiser
+from dlcli.optim.schedules.base import Clock
+from dlcli.pretrain.boltzmann.exact import MOST_UNITS
+from dlcli.pretrain.boltzmann.machine import (
+    Machine,
+    Moments,
+    log_marginals,
+    log_partition,
+    mean_field,
+    model_moments,
+    moments,
+    posterior_moments,
+    visible_inputs,
+)
+from dlcli.training.objective import Objective, StepResult
+
+LOSS = SigmoidCrossEntropy()
+
+
+@dataclass(frozen=True)
+class Phases:
+    """How the two kinds of moments are taken.
+
+    mean_field_steps, damping: see `mean_field`. chains, sweeps: persistent chains, and sweeps of each per update.
+    exact: sums over all hidden states instead of mean field, and over all states instead of chains where there are at
+    most `MOST_UNITS` units.
+    """
+
+    mean_field_steps: int
+    damping: float
+    chains: int
+    sweeps: int
+    exact: bool
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The machine's parameters as the network and a checkpoint have them; None: not there, which is to say 0.
+
+    visible_bias: (visible,). visible_lateral: (visible, visible). weights: (visible, hidden). hidden_bias: (hidden,).
+    hidden_lateral: (hidden, hidden). Lateral couplings are symmetric, with zeros on the diagonal.
+    """
+
+    visible_bias: Array
+    visible_lateral: Array | None = None
+    weights: Array | None = None
+    hidden_bias: Array | None = None
+    hidden_lateral: Array | None = None
+
+    def there(self) -> dict[str, Array]:
+        """Those that are there, by their names above."""
+        return {name: array for name, array in vars(self).items() if array is not None}
+
+    def join(self) -> Machine:
+        """A machine of zeros, with room for all of them."""
+        visible = len(self.visible_bias)
+        units = visible + (0 if self.hidden_bias is None else len(self.hidden_bias))
+        dtype = self.visible_bias.dtype
+        return Machine(np.zeros((units, units), dtype), np.zeros(units, dtype), visible)
+
+
+def places(of: Machine, moments: Moments) -> dict[str, Array]:
+    """Where each of the `Pieces` stands among couplings and biases, or their gradients: views, by name."""
+    v, h = slice(0, of.visible), slice(of.visible, None)
+    second, first = moments
+    return {
+        "visible_bias": first[v],
+        "visible_lateral": second[v, v],
+        "weights": second[v, h],
+        "hidden_bias": first[h],
+        "hidden_lateral": second[h, h],
+    }
+
+
+class MachineLearning(Objective):
+    """A general Boltzmann machine, its chains and an optimiser.
+
+    The loss is −log p(v), exact, where all sums are; else the cross-entropy of each visible unit given all other units,
+    the hidden ones at their means: without hidden units, −log of the pseudo-likelihood.
+
+    Parameters
+    ----------
+    pieces: the parameters, changed in place.
+    names: the name in a checkpoint of each of those that are there.
+    specs: of all of these, by the names in a checkpoint.
+    optimiser: how gradients change parameters.
+    phases: see `Phases`.
+    own: prefix of what belongs to the machine and not to the network.
+    layer: its name, for reports.
+    seed: of the chains.
+    """
+
+    def __init__(
+        self,
+        pieces: Pieces,
+        names: Mapping[str, str],
+        specs: Mapping[str, ParameterSpec],
+        optimiser: Optimiser,
+        phases: Phases,
+        *,
+        own: str,
+        layer: str,
+        seed: int,
+    ) -> None:
+        self._phases, self._own, self._layer = phases, own, layer
+        self._names, self._there = dict(names), pieces.there()
+        self._arrays = {names[piece]: array for piece, array in self._there.items()}
+        self._updater = optimiser.updater(self._arrays, specs, stored=self._arrays)
+        self._machine = pieces.join()
+        self._steps = 0 if pieces.hidden_lateral is None else phases.mean_field_steps  # else the first is exact
+        self._exact = phases.exact and len(self._machine.bias) <= MOST_UNITS
+        self._time = np.zeros(1, np.int64)
+        self._chains = self._begin_chains(seed)
+        machine = self._machine
+        arguments = (machine.couplings, machine.bias, phases.sweeps, self._chains)
+        self._sweeps = gibbs.sweeps.plan(random.key(seed, "gibbs", own), self._time, *arguments)
+
+    def _begin_chains(self, seed: int) -> Array:
+        """Independent units, visible ones as their biases say."""
+        rng = random.generator(seed, "chains", self._own)
+        chains = 0 if self._exact else self._phases.chains
+        self._gather()
+        uniform = rng.random((chains, len(self._machine.bias)))
+        return (uniform < 1 / (1 + np.exp(-self._machine.bias))).astype(self._machine.bias.dtype)
+
+    @property
+    def learning_rate(self) -> float:
+        return self._updater.learning_rate
+
+    def step(self, batch: Batch, clock: Clock) -> StepResult:
+        self._updater.begin(clock)
+        self._gather()
+        s = self._states(batch)
+        data = self._data_moments(s)
+        log_z = self._log_partition()
+        total = float(np.add.reduce(self._losses(s))) + len(s) * log_z
+        if math.isfinite(total):
+            self._learn(data, self._model_moments(clock, log_z))
+        return StepResult(total, None)
+
+    def evaluate(self, source: BatchSource, batch_size: int) -> dict[str, float]:
+        self._gather()
+        total = 0.0
+        for batch in source.iterate(batch_size):
+            s = self._states(batch)
+            self._data_moments(s)
+            total += float(np.add.reduce(self._losses(s)))
+        return {"loss": total / len(source) + self._log_partition()}
+
+    def tensors(self) -> dict[str, Array]:
+        chains = {} if self._exact else {f"{self._own}/chains": self._chains}
+        return self._arrays | self._updater.state | chains
+
+    def kept(self) -> dict[str, Array]:
+        return {name: array for name, array in self._arrays.items() if name.startswith(f"{self._own}/")}
+
+    def first_bad_layer(self) -> str:
+        return self._layer
+
+    def _gather(self) -> None:
+        """Couplings and biases from their pieces, which the optimiser or a checkpoint has changed."""
+        machine = self._machine
+        found = places(machine, Moments(machine.couplings, machine.bias))
+        for name, array in self._there.items():
+            found[name][...] = array
+        v, h = slice(0, machine.visible), slice(machine.visible, None)
+        machine.couplings[h, v] = machine.couplings[v, h].T
+
+    def _states(self, batch: Batch) -> Array:
+        """(N, units): the batch in the visible units' places."""
+        s = np.zeros((len(batch.x), len(self._machine.bias)), self._machine.bias.dtype)
+        s[:, : self._machine.visible] = batch.x.reshape(len(batch.x), -1)
+        return s
+
+    def _data_moments(self, s: Array) -> Moments:
+        """The moments given the visible units of s, where the hidden units' means are written."""
+        machine, phases = self._machine, self._phases
+        if phases.exact:
+            found, s[:, machine.visible :] = posterior_moments(machine, s[:, : machine.visible])
+            return found
+        mean_field(machine, s, self._steps, phases.damping)
+        return moments(s)
+
+    def _log_partition(self) -> float:
+        """log Z where it is part of the loss, else 0."""
+        return log_partition(self._machine) if self._exact else 0.0
+
+    def _model_moments(self, clock: Clock, log_z: float) -> Moments:
+        if self._exact:
+            return model_moments(self._machine, log_z)
+        self._time[0] = clock.step * self._phases.sweeps
+        for launch in self._sweeps:
+            launch.run()
+        return moments(self._chains)
+
+    def _losses(self, s: Array) -> Array:
+        """Each sample's loss, (N,) float64; without log Z where it is −log p(v)."""
+        machine = self._machine
+        v = s[:, : machine.visible]
+        if self._exact:
+            return -log_marginals(machine, v)
+        losses = np.empty(len(s))
+        LOSS.evaluate(visible_inputs(machine, s), np.ascontiguousarray(v), losses)
+        return losses
+
+    def _learn(self, data: Moments, model: Moments) -> None:
+        difference = Moments(model.second - data.second, model.first - data.first)
+        np.fill_diagonal(difference.second, 0)
+        found = places(self._machine, difference)
+        for piece in self._there:
+            self._updater.gradients[self._names[piece]][...] = found[piece]
+        self._updater.finish()

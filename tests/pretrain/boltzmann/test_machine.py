@@ -1,0 +1,132 @@
+"""General Boltzmann machines of a few units: mean field and moments, against loops over all states."""
+
+import math
+
+import numpy as np
+import pytest
+
+from dlcli.pretrain.boltzmann import energy
+from dlcli.pretrain.boltzmann.machine import (
+    Machine,
+    hidden_means,
+    log_marginals,
+    log_partition,
+    mean_field,
+    model_moments,
+    moments,
+    posterior_moments,
+    visible_inputs,
+)
+from tests.pretrain.boltzmann.small import binary
+
+
+def machine(visible, hidden, *, seed=0, scale=1.0, dtype=np.float32) -> Machine:
+    rng, units = np.random.default_rng(seed), visible + hidden
+    couplings = np.triu(scale * rng.normal(size=(units, units)), 1)
+    return Machine((couplings + couplings.T).astype(dtype), rng.normal(size=units).astype(dtype), visible)
+
+
+def weight(of: Machine, s) -> float:
+    units = len(of.bias)
+    pairs = sum(float(of.couplings[i, j]) * s[i] * s[j] for i in range(units) for j in range(i))
+    return math.exp(pairs + sum(float(of.bias[i]) * s[i] for i in range(units)))
+
+
+def naive_moments(weights: dict) -> tuple:
+    """⟨s sᵀ⟩ without its diagonal and ⟨s⟩ of states with these weights."""
+    total = sum(weights.values())
+    second = sum(w / total * np.outer(s, s) for s, w in weights.items())
+    return off_diagonal(second), sum(w / total * np.array(s) for s, w in weights.items())
+
+
+def off_diagonal(matrix):
+    return matrix - np.diag(np.diag(matrix))
+
+
+MACHINES = [machine(3, 3), machine(4, 0), machine(2, 4, scale=2.0)]
+
+
+@pytest.mark.parametrize("of", MACHINES)
+def test_the_whole_distribution(of):
+    weights = {s: weight(of, s) for s in binary(len(of.bias))}
+    log_z = log_partition(of)
+    assert log_z == pytest.approx(math.log(sum(weights.values())))
+    second, first = naive_moments(weights)
+    found = model_moments(of, log_z)
+    assert off_diagonal(found.second) == pytest.approx(second)
+    assert found.first == pytest.approx(first)
+    v = np.array(binary(of.visible))
+    marginals = [sum(w for s, w in weights.items() if s[: of.visible] == tuple(row)) for row in v]
+    assert np.exp(log_marginals(of, v)) == pytest.approx(np.array(marginals))
+
+
+@pytest.mark.parametrize("of", MACHINES)
+def test_moments_given_the_data(of):
+    v = np.array(binary(of.visible))[[0, 1, 1, 3]]
+    found, means = posterior_moments(of, v)
+    each = [naive_moments({(*row, *h): weight(of, (*row, *h)) for h in binary(of.hidden)}) for row in v]
+    assert off_diagonal(found.second) == pytest.approx(np.mean([second for second, _ in each], axis=0))
+    assert found.first == pytest.approx(np.mean([first for _, first in each], axis=0))
+    assert means == pytest.approx(np.array([first[of.visible :] for _, first in each]))
+
+
+def test_mean_field_comes_to_a_fixed_point():
+    of = machine(3, 4, scale=0.7)
+    s = np.concatenate([np.array(binary(3)), np.full((8, 4), 0.3)], axis=1).astype(np.float32)
+    mean_field(of, s, 100, 0.5)
+    np.testing.assert_array_equal(s[:, :3], binary(3))
+    np.testing.assert_allclose(hidden_means(of, s), s[:, 3:], atol=1e-6)
+    sums = s.astype(np.float64) @ of.couplings[:, 3:] + of.bias[3:]
+    np.testing.assert_allclose(s[:, 3:], 1 / (1 + np.exp(-sums)), atol=1e-6)
+
+
+def test_damping_stills_units_that_drive_each_other():
+    of = Machine(np.array([[0, 0, 0], [0, 0, -9], [0, -9, 0]], np.float32), np.array([0, 4, 4], np.float32), 1)
+
+    def residual(damping):
+        s = np.array([[1, 0, 0]], np.float32)
+        mean_field(of, s, 200, damping)
+        return np.abs(hidden_means(of, s) - s[:, 1:]).max()
+
+    assert residual(0.0) > 0.9
+    assert residual(0.5) < 1e-6
+
+
+def test_mean_field_is_exact_without_lateral_couplings():
+    of = machine(3, 3)
+    of.couplings[3:, 3:] = 0
+    v = np.array(binary(3), np.float32)
+    s = np.concatenate([v, np.zeros((8, 3), np.float32)], axis=1)
+    mean_field(of, s, 0, 0.5)
+    found, means = posterior_moments(of, v)
+    np.testing.assert_allclose(s[:, 3:], means, atol=1e-6)
+    found_here = moments(s)
+    np.testing.assert_allclose(off_diagonal(found_here.second)[:3], off_diagonal(found.second)[:3], atol=1e-6)
+    np.testing.assert_allclose(found_here.first, found.first, atol=1e-6)
+
+
+def test_visible_inputs_and_moments():
+    of, s = machine(3, 2), np.random.default_rng(1).random((6, 5), np.float32)
+    np.testing.assert_allclose(visible_inputs(of, s), s @ of.couplings[:, :3] + of.bias[:3], rtol=1e-5)
+    found = moments(s)
+    np.testing.assert_allclose(found.second, s.T @ s / 6, rtol=1e-5)
+    np.testing.assert_allclose(found.first, s.mean(axis=0), rtol=1e-5)
+    np.testing.assert_array_equal(found.second, found.second.T)
+
+
+def test_pieces_change_nothing(monkeypatch):
+    of, v = machine(3, 4), np.array(binary(3))
+    log_z = log_partition(of)
+    whole = [*posterior_moments(of, v)[0], *model_moments(of, log_z), log_marginals(of, v)]
+    monkeypatch.setattr(energy, "PIECE", 8 * 100)
+    assert log_partition(of) == pytest.approx(log_z)
+    cut = [*posterior_moments(of, v)[0], *model_moments(of, log_z), log_marginals(of, v)]
+    for a, b in zip(whole, cut, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
+def test_too_many_units_are_refused():
+    with pytest.raises(ValueError, match="found 21 units"):
+        log_partition(machine(19, 2))
+    with pytest.raises(ValueError, match="found 21 units"):
+        posterior_moments(machine(2, 21), np.zeros((1, 2)))
