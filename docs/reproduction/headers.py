@@ -106,8 +106,11 @@ def _header(lines: list[str]) -> Header:
     differs = tuple(text for word, name, text in stated if word == "Differs")
     single: dict[tuple[str, str], str] = {}
     for word, name, text in stated:
-        if word != "Differs" and single.setdefault((word, name), text) is not text:
+        if word == "Differs":
+            continue
+        if (word, name) in single:
             raise ValueError(f"found {word}{f' ({name})' if name else ''} twice")
+        single[word, name] = text
     for word in ("Paper", "Published"):
         if (word, "") not in single:
             raise ValueError(f"found no line {word!r}, expected `# {word}: …` in the comment at the top")
@@ -115,7 +118,7 @@ def _header(lines: list[str]) -> Header:
         raise ValueError("found no line 'Differs', expected `# Differs: …`, with nothing where nothing does")
     names = ["", *(name for word, name in single if word == "Variant")]
     if unknown := {name for _, name in single} - set(names):
-        raise ValueError(f"found nothing of variant {min(unknown)!r} but its figure, expected `# Variant (…): KEY=VALUE`")
+        raise ValueError(f"found no changes of variant {min(unknown)!r}, expected `# Variant (…): KEY=VALUE`")
     main = Measure.read(single.get(("Measure", ""), "test_error"))
     variants = tuple(
         Variant(
