@@ -231,7 +231,7 @@ def _resume(session: Session, experiment: Experiment, data: Prepared, reporter: 
 
 @dataclass(frozen=True)
 class _Start:
-    """What a run begins with: pretraining stages that are done, what they have kept and noted, and lines that say so."""
+    """What a run begins with: pretraining stages that are done, what they have kept and noted, and lines to tell it."""
 
     finished: list[str] = field(default_factory=list)
     kept: dict[str, np.ndarray] = field(default_factory=dict)
