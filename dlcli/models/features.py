@@ -6,6 +6,7 @@ from dlcli.data.pipeline import BatchSource
 from dlcli.errors import UsageError
 from dlcli.graph import SAMPLES, Node
 from dlcli.layers.base import Array
+from dlcli.layers.masked import Masked
 from dlcli.trained import Trained
 
 BATCH = 100  # samples passed at once; no result depends on it
@@ -31,6 +32,11 @@ def chosen_layer(trained: Trained, name: str | None = None) -> Node:
     if source == SAMPLES:
         raise UsageError(f"{graph.nodes[output].name} takes the samples themselves: there is no hidden layer")
     return graph.nodes[source]
+
+
+def passes(node: Node) -> bool:
+    """Whether a layer, in evaluation, gives just what it takes, if in another shape."""
+    return isinstance(node.layer, Masked) or node.layer.is_view
 
 
 def features(trained: Trained, sources: Iterable[BatchSource], layer: str | None = None) -> Iterator[Array]:

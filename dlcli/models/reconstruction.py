@@ -10,10 +10,9 @@ from dlcli.errors import MisfitError, UsageError
 from dlcli.graph import Graph, Node
 from dlcli.kernels import activation as activations
 from dlcli.layers.base import Array, Layer
-from dlcli.layers.masked import Masked
 from dlcli.layers.reshape import Reshape
 from dlcli.losses.sigmoid_cross_entropy import SigmoidCrossEntropy
-from dlcli.models.features import BATCH, chosen_layer
+from dlcli.models.features import BATCH, chosen_layer, passes
 from dlcli.models.mirrors import mirror_of
 from dlcli.network import Network
 from dlcli.trained import Trained
@@ -60,7 +59,9 @@ def reconstructor(trained: Trained, layer: str | None = None) -> Reconstructor:
     for node in reversed(nodes):
         mirror = mirror_of(trained, node)
         if mirror is None:
-            _check_passable(node)
+            if not passes(node):
+                kind = getattr(node.layer, "type", "layer")
+                raise UsageError(f"there is no way back through {node.name} ({kind}); expected --layer with one below")
             continue
         if len(node.shape) > 1:
             down.append(Reshape(shape=node.shape))
@@ -95,10 +96,3 @@ def _nodes(trained: Trained, layer: str | None) -> tuple[Node, ...]:
         names = ", ".join(graph.nodes[place].name for place in with_mirror)
         raise UsageError(f"{layer} was not pretrained; expected one of: {names}")
     return graph.nodes[: place + 1]
-
-
-def _check_passable(node: Node) -> None:
-    """A layer without a mirror must be one that, in evaluation, passes what it is given."""
-    if not isinstance(node.layer, Masked) and not node.layer.is_view:
-        kind = getattr(node.layer, "type", "layer")
-        raise UsageError(f"there is no way back through {node.name} ({kind}); expected --layer with one below it")
