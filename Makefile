@@ -4,11 +4,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Of `make reproduce`: the folder with MNIST's four files, seeds, and a config's name (all, if there is none).
+MNIST := data/mnist
+SEEDS := 1
+NAME :=
 
-.PHONY: help run test lint check bench parity build clean
+.PHONY: help run test lint check bench parity reproduce build clean
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 run: $(READY) ## set up, train LeNet on the bundled digits, say what to look at
 	$(BIN)/dlcli train configs/mnist_lenet.yaml --overwrite
@@ -35,6 +39,9 @@ bench: $(READY) ## time dlcli beside PyTorch and scikit-learn (installs them)
 parity: $(READY) ## compare 100 steps of SGD with PyTorch's (installs it)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	$(BIN)/python -m pytest -p no:cacheprovider -o python_files=parity.py -o filterwarnings=default bench/parity.py
+
+reproduce: $(READY) ## train the papers' nets on MNIST=FOLDER (NAME=one SEEDS="1 2 3"), write docs/reproductions.md
+	$(BIN)/python -m docs.reproduction --mnist '$(MNIST)' --seeds $(SEEDS) -- $(NAME)
 
 build: $(READY) ## make the wheel
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

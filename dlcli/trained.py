@@ -1,7 +1,7 @@
 """A trained network, taken from a run or a checkpoint alone: to evaluate, and to predict with."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from dlcli.network import Network
 from dlcli.training.checkpoint import Checkpoint, load
 from dlcli.training.measure import TOP, mean_probabilities, measure
 from dlcli.training.run_directory import find_checkpoint
-from dlcli.training.session import TRANSFORM, kept_by
+from dlcli.training.session import TRANSFORM, kept_by, notes_of
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Trained:
     """What a checkpoint holds: a network in evaluation mode, and how its inputs and outputs are to be read.
 
     ``raw_shape`` is that of a sample before the transforms, whose ``statistics`` were fitted in training. ``models``
-    is what pretraining has kept beside the network (see `Objective.kept`).
+    is what pretraining has kept beside the network (see `Objective.kept`), and ``notes`` what it says of that.
     """
 
     experiment: Experiment
@@ -37,6 +37,7 @@ class Trained:
     path: Path
     record: dict[str, Any]
     models: dict[str, Array]
+    notes: dict[str, Any] = field(default_factory=dict)
 
     def source(self, x: Array) -> BatchSource:
         """Raw samples (N, …) as the network takes them."""
@@ -86,7 +87,18 @@ def open_run(run: Path, which: str | None = None) -> Trained:
     shapes |= {name: spec.shape for name, spec in graph.state.items()}
     parameters = {name: checkpoint.tensor(name, shape, np.float32, path) for name, shape in shapes.items()}
     network = Network(graph, seed=experiment.seed, parameters=parameters)
-    return Trained(experiment, network, classes, task, raw_shape, statistics, path, record, kept_by(path, checkpoint))
+    return Trained(
+        experiment=experiment,
+        network=network,
+        classes=classes,
+        task=task,
+        raw_shape=raw_shape,
+        statistics=statistics,
+        path=path,
+        record=record,
+        models=kept_by(path, checkpoint),
+        notes=notes_of(path, checkpoint),
+    )
 
 
 def own_data(trained: Trained, split: Split | None = None) -> tuple[Split, BatchSource]:
@@ -144,18 +156,23 @@ def predict(trained: Trained, batches: Iterable[Array]) -> Iterator[dict[str, An
         if trained.task == "regression":
             (batch,) = source.iterate(len(x))
             for row in trained.network.forward(batch.x).reshape(len(x), -1):
-                yield {"index": index, "output": [_number(value) for value in row]}
+                yield {"index": index, "output": [json_number(value) for value in row]}
                 index += 1
             continue
         for row in mean_probabilities(trained.network, loss, source, whole, crops):
-            top = [[trained.classes[place], _number(row[place])] for place in np.argsort(-row, kind="stable")[:TOP]]
+            top = [[trained.classes[place], json_number(row[place])] for place in np.argsort(-row, kind="stable")[:TOP]]
             yield {"index": index, "label": top[0][0], "probability": top[0][1], "top": top}
             index += 1
 
 
-def _number(value: np.floating) -> float | None:
-    """A number that JSON can hold: the shortest that reads back as the same float32, null for NaN."""
+def json_number(value: float | np.floating) -> float | None:
+    """A number that JSON can hold: in seven digits, as many as float32 has; null for NaN and infinity."""
     return float(f"{value:.7g}") if np.isfinite(value) else None
+
+
+def json_numbers(array: Array) -> Any:
+    """The same for an array, as nested lists."""
+    return [json_numbers(row) for row in array] if array.ndim else json_number(array.item())
 
 
 def _per_class(targets: Array, predicted: Array, classes: tuple[int | str, ...]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from dlcli.training.loop import Loop, Reporter
 from dlcli.training.measure import measure
 from dlcli.training.progress import stops_early
 from dlcli.training.run_directory import RunDirectory, find_checkpoint, load_latest
-from dlcli.training.session import TRANSFORM, Session, kept_by, progress_of
+from dlcli.training.session import TRANSFORM, Session, kept_by, notes_of, progress_of
 from dlcli.training.signals import Requests
 from dlcli.training.stage import Models, Plan, Stage
 from dlcli.training.transfer import frozen, transfer
@@ -67,7 +67,7 @@ def run(
         with RunDirectory(directory, resume=resume, overwrite=overwrite, keep=output.keep) as run_directory:
             reporter = Logged(reporter, run_directory)
             record = _record(experiment, data, network)
-            session = Session(run_directory, network.tensors, _constants(data), record, start.kept)
+            session = Session(run_directory, network.tensors, _constants(data), record, start.kept, start.notes)
             session.progress.finished = start.finished
             for line in start.mapping:
                 reporter.message(line)
@@ -233,10 +233,11 @@ def _resume(session: Session, experiment: Experiment, data: Prepared, reporter: 
 
 @dataclass(frozen=True)
 class _Start:
-    """What a run begins with: pretraining stages that are done, what they have kept, and lines that say so."""
+    """What a run begins with: pretraining stages that are done, what they have kept and noted, and lines to tell it."""
 
     finished: list[str] = field(default_factory=list)
     kept: dict[str, np.ndarray] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
     mapping: list[str] = field(default_factory=list)
 
 
@@ -246,7 +247,7 @@ def _start_from(init: Path, network: Network, replaced: Sequence[str]) -> _Start
     checkpoint = load(path)
     mapping = transfer(checkpoint, path, network, replaced)
     finished = [stage for stage in progress_of(path, checkpoint).finished if stage.startswith("pretrain/")]
-    return _Start(finished, kept_by(path, checkpoint), mapping)
+    return _Start(finished, kept_by(path, checkpoint), notes_of(path, checkpoint), mapping)
 
 
 def _differences(before: Any, now: Any, path: str = "") -> list[str]:

@@ -1,8 +1,8 @@
 """Backpropagation: a network's loss on batches with targets, classes or values (an autoencoder's are its inputs)."""
 
 import math
-from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,6 +43,7 @@ class Backpropagation(Objective):
     auxiliary: losses that serve training alone, each at a head of its own.
     frozen: names of parameters that stay as they are.
     kept: names of tensors that outlive the stage (see `Objective.kept`).
+    notes: what must be known of them.
     """
 
     def __init__(
@@ -54,11 +55,12 @@ class Backpropagation(Objective):
         auxiliary: Sequence[Loss] = (),
         frozen: Collection[str] = (),
         kept: Collection[str] = (),
+        notes: Mapping[str, Any] | None = None,
     ) -> None:
         self.network = network
         self._loss = loss
         self._losses = (loss, *auxiliary)
-        self._kept = tuple(kept)
+        self._kept, self._notes = tuple(kept), dict(notes or {})
         graph = network.graph
         trained = {name: array for name, array in network.parameters.items() if name not in frozen}
         self._updater = optimiser.updater(trained, graph.parameters)
@@ -117,6 +119,9 @@ class Backpropagation(Objective):
 
     def kept(self) -> dict[str, Array]:
         return {name: self.network.tensors[name] for name in self._kept}
+
+    def notes(self) -> dict[str, Any]:
+        return self._notes
 
     def diagnose(self, batch: Batch) -> dict[str, float]:
         """Per layer with weights: norms of gradient and weights, and the mean absolute output."""

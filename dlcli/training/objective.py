@@ -6,6 +6,7 @@ The loop knows objectives only. An objective owns its models, their state and wh
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from dlcli.data.pipeline import Batch, BatchSource
 from dlcli.layers.base import Array
@@ -45,6 +46,10 @@ class Objective(ABC):
 
     def kept(self) -> dict[str, Array]:
         """Those of the `tensors` that outlive the stage, beside the network's: a mirror's, an RBM's visible biases."""
+        return {}
+
+    def notes(self) -> dict[str, Any]:
+        """What must be known of the `kept` tensors to use them, by the layer's name: JSON that outlives the stage."""
         return {}
 
     @property

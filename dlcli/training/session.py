@@ -26,7 +26,7 @@ class Session:
     parameters: the network's, by name; restored in place.
     constants: arrays that only need keeping: the transforms' statistics.
     record: facts that every checkpoint states: the experiment, classes, fingerprint of the data.
-    kept: what stages before this run have left.
+    kept, notes: what stages before this run have left.
     """
 
     def __init__(
@@ -36,17 +36,18 @@ class Session:
         constants: Mapping[str, Array],
         record: Mapping[str, Any],
         kept: Mapping[str, Array] | None = None,
+        notes: Mapping[str, Any] | None = None,
     ) -> None:
         self.directory = directory
         self.progress = Progress()
         self._parameters, self._constants, self._record = parameters, constants, record
         self._objective: Objective | None = None
-        self._kept = dict(kept or {})
+        self._kept, self._notes = dict(kept or {}), dict(notes or {})
         self._restored: tuple[Path, Checkpoint] | None = None
 
     def begin(self, stage: str, objective: Objective) -> None:
         """Begin a stage, or take it up where the restored checkpoint left it."""
-        self._kept = self.kept
+        self._kept, self._notes = self.kept, self.notes
         self._objective = objective
         if self._restored is not None and self.progress.stage == stage:
             path, checkpoint = self._restored
@@ -63,6 +64,11 @@ class Session:
         """What finished stages have left, and the present one would leave (see `Objective.kept`)."""
         return self._kept | (self._objective.kept() if self._objective else {})
 
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What must be known of it (see `Objective.notes`)."""
+        return self._notes | (self._objective.notes() if self._objective else {})
+
     def write_row(self, row: Row) -> None:
         self.directory.write_row(row)
 
@@ -75,6 +81,7 @@ class Session:
             "progress": self.progress.record(),
             "metrics_offset": self.directory.metrics_offset,
             "kept": sorted(self.kept),
+            "notes": self.notes,
         }
         checkpoint = Checkpoint({**self._constants, **self._parameters, **self.kept, **own}, record)
         self.directory.save(self.progress.total_steps, checkpoint, best=best)
@@ -83,7 +90,7 @@ class Session:
         """Go on from a checkpoint of this run; rows that it does not know of are dropped."""
         self.progress = progress_of(path, checkpoint)
         checkpoint.take(self._parameters, path)
-        self._kept = kept_by(path, checkpoint)
+        self._kept, self._notes = kept_by(path, checkpoint), notes_of(path, checkpoint)
         self.directory.cut_metrics(int(checkpoint.record["metrics_offset"]))
         self._restored = (path, checkpoint)
 
@@ -97,6 +104,19 @@ def kept_by(path: Path, checkpoint: Checkpoint) -> dict[str, Array]:
     """
     found = {name: checkpoint.tensors.get(name, np.empty(0, np.float32)) for name in checkpoint.record.get("kept", [])}
     return {name: checkpoint.tensor(name, array.shape, np.float32, path) for name, array in found.items()}
+
+
+def notes_of(path: Path, checkpoint: Checkpoint) -> dict[str, Any]:
+    """What finished stages have said of it.
+
+    Raises
+    ------
+    CheckpointError: it is no mapping.
+    """
+    found = checkpoint.record.get("notes", {})
+    if not isinstance(found, dict):
+        raise CheckpointError(f"{path}: its record holds notes of a kind unknown")
+    return found
 
 
 def progress_of(path: Path, checkpoint: Checkpoint) -> Progress:

@@ -14,7 +14,7 @@ HEAVY = ("numpy", "numba", "pydantic", "yaml", "safetensors", "tqdm", "matplotli
 
 def test_the_promised_commands_are_there():
     promised = {"train", "pretrain", "evaluate", "predict", "check", "summary", "plot", "gradcheck", "init"}
-    assert promised | {"benchmark", "schema", "doctor"} <= set(COMMANDS)
+    assert promised | {"benchmark", "schema", "doctor", "features", "reconstruct", "picture", "sample"} <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

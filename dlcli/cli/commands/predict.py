@@ -1,13 +1,12 @@
 """dlcli predict"""
 
-import json
-import sys
 from pathlib import Path
 
 import click
 
+from dlcli.cli.inputs import files_argument, raw_batches
 from dlcli.cli.options import checkpoint_option, crops_option, examples, run_argument, threads_option
-from dlcli.cli.output import finite
+from dlcli.cli.output import print_line
 
 
 @click.command(
@@ -19,7 +18,7 @@ from dlcli.cli.output import finite
     )
 )
 @run_argument
-@click.argument("files", nargs=-1, type=click.Path(allow_dash=True), metavar="[FILE…|-]")
+@files_argument
 @checkpoint_option
 @crops_option
 @threads_option
@@ -30,18 +29,9 @@ def command(run: Path, files: tuple[str, ...], checkpoint: str | None, crops: st
     needed. Inputs are CSV rows, lines with a JSON array each, IDX (.gz too) or NPZ, raw as the training data
     were: the transforms are the checkpoint's. Without FILE, or with `-`, standard input is read.
     """
-    from dlcli.data.streams import open_stream
     from dlcli.trained import open_run, predict
 
     trained = open_run(run, checkpoint).with_crops(int(crops) if crops else None)
-    label = getattr(trained.experiment.data.source, "label", None)
-    delimiter = getattr(trained.experiment.data.source, "delimiter", ",")
     # One generator over all files, so that the index runs on.
-    batches = (
-        batch
-        for file in files or ("-",)
-        for batch in open_stream(file, trained.raw_shape, label=label, delimiter=delimiter)
-    )
-    for result in predict(trained, batches):
-        sys.stdout.write(json.dumps(finite(result), ensure_ascii=False, allow_nan=False) + "\n")
-        sys.stdout.flush()
+    for result in predict(trained, raw_batches(trained, files)):
+        print_line(result)

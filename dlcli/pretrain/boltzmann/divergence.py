@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -149,6 +150,12 @@ class ContrastiveDivergence(Objective):
         if rbm.log_variance is not None:
             found["log_variance"] = rbm.log_variance
         return {f"{prefix}/{name}": array.copy() for name, array in found.items()}
+
+    def notes(self) -> dict[str, Any]:
+        """The kinds of both sides' units, which may have been chosen by the data."""
+        rbm = self._rbm
+        units = {"visible": rbm.visible.model_dump(mode="json"), "hidden": rbm.hidden.model_dump(mode="json")}
+        return {self._names.node: units}
 
     def first_bad_layer(self) -> str:
         return self._names.node

@@ -1,6 +1,6 @@
 """Autoencoders: a layer folded back at its output, x → y → x' (survey, section 3.2, figs. 4 and 5)."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import model_validator
 
@@ -17,6 +17,8 @@ from dlcli.options import Share
 from dlcli.pretrain.base import Method, Task
 from dlcli.training.backpropagation import Backpropagation
 from dlcli.training.objective import Objective
+
+MIRROR = "mirror"  # among what is noted of a layer: the mirror's layers, each with its name and its options
 
 
 class Autoencoder(Method):
@@ -67,7 +69,9 @@ class Autoencoder(Method):
         autoencoder = Network(graph, seed=network.seed, parameters=network.tensors)
         own = [name for name in graph.parameters if name not in network.parameters]
         autoencoder.initialise(own)
-        return Backpropagation(autoencoder, loss, task.optimiser, kept=own)
+        units: Activation = "sigmoid" if isinstance(loss, SigmoidCrossEntropy) else activation
+        notes = {node.name: {MIRROR: _described(graph.nodes[-1], units)}}
+        return Backpropagation(autoencoder, loss, task.optimiser, kept=own, notes=notes)
 
     def _reconstruction(self, inputs: Array) -> tuple[Activation, Loss]:
         """The mirror's activation and the loss. Cross-entropy takes the sum before the sigmoid, which is stable."""
@@ -90,6 +94,12 @@ class Autoencoder(Method):
         mirror = node.layer.reconstructor(node.inputs, name=node.name, activation=activation, tied=self.tied)
         assert mirror is not None, "checked before the first step"  # noqa: S101
         return [*layers, _named(mirror, f"{node.name}.mirror")]
+
+
+def _described(mirror: Node, units: Activation) -> list[tuple[str, dict[str, Any]]]:
+    """The mirror as it reconstructs: with the units that belong to the loss."""
+    options = mirror.layer.model_copy(update={"activation": units}).model_dump(mode="json", exclude={"name", "inputs"})
+    return [(mirror.name, options)]
 
 
 def _named(layer: Layer, name: str) -> Layer:

@@ -1,0 +1,131 @@
+"""dlcli picture"""
+
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from dlcli.cli.inputs import Split
+from dlcli.cli.options import checkpoint_option, examples, run_argument, threads_option
+from dlcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from dlcli.report.sheet import Sheet
+    from dlcli.trained import Trained
+
+COUNTS = {"weights": 100, "reconstructions": 20, "samples": 10}
+COLUMNS = 10
+
+
+@click.command(
+    epilog=examples(
+        "dlcli picture runs/mnist-sae",
+        "dlcli picture runs/mnist-sae reconstructions --layer hidden1 --split test",
+        "dlcli picture runs/mnist-dbn samples --count 8 --columns 20 --steps 50 --output digits.png",
+    )
+)
+@run_argument
+@click.argument("what", default="weights", type=click.Choice(["weights", "reconstructions", "samples"]))
+@click.option(
+    "--layer", metavar="NAME",
+    help="Whose weights, by default the first layer's; or up to which layer, by default the last pretrained one.",
+)  # fmt: skip
+@click.option(
+    "--count", type=click.IntRange(1, 10_000), metavar="N",
+    help="How many units (100), inputs (20) or chains (10).",
+)  # fmt: skip
+@click.option(
+    "--columns", type=click.IntRange(1, 1000), default=COLUMNS, show_default=True, metavar="N", help="Tiles in a row."
+)
+@click.option(
+    "--split", type=click.Choice(["train", "validation", "test"]),
+    help="Which part of the data is reconstructed; by default the test set, else the validation set.",
+)  # fmt: skip
+@click.option(
+    "--steps", type=click.IntRange(1), default=100, show_default=True, metavar="N",
+    help="Gibbs steps from one sample of a chain to the next.",
+)  # fmt: skip
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, metavar="N", help="Seed of the chains.")
+@click.option("--label", type=click.IntRange(0), metavar="CLASS", help="Clamp this class, where the model has labels.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), metavar="FILE.png",
+    help="By default weights.png, reconstructions.png or samples.png in the run's directory.",
+)  # fmt: skip
+@checkpoint_option
+@threads_option
+def command(
+    run: Path, what: Literal["weights", "reconstructions", "samples"], layer: str | None, count: int | None,
+    columns: int, split: Split | None, steps: int, seed: int, label: int | None, output: Path | None,
+    checkpoint: str | None,
+) -> None:  # fmt: skip
+    """Draw what a network has learned as tiles in a PNG file.
+
+    Weights of the first layer, an image for each unit; or reconstructions, each below its original; or samples, a row
+    for each chain, from a random start to the right. A legend says what the grey levels mean.
+    """
+    if output is not None and output.suffix.lower() != ".png":
+        raise UsageError(f"--output {output}: expected a name that ends in .png")
+    from dlcli.trained import open_run
+    from dlcli.training.checkpoint import replace_file
+
+    trained = open_run(run, checkpoint)
+    count = count or COUNTS[what]
+    match what:
+        case "weights":
+            sheet = _weights(trained, layer, count, columns)
+        case "reconstructions":
+            sheet = _reconstructions(trained, layer, count, columns, split)
+        case "samples":
+            sheet = _samples(trained, layer, count, columns, steps, seed, label)
+    path = output or (run if run.is_dir() else run.parent) / f"{what}.png"
+    replace_file(path, sheet.draw())
+    click.echo(path)
+
+
+def _weights(trained: "Trained", layer: str | None, count: int, columns: int) -> "Sheet":
+    from dlcli.models.images import weight_images
+    from dlcli.report.sheet import Sheet
+
+    name, images = weight_images(trained, layer)
+    shown = images[:count]
+    which = f"{len(images)} units" if len(shown) == len(images) else f"units 1 to {len(shown)} of {len(images)}"
+    return Sheet(f"{trained.experiment.name}: weights of {name}, {which}", shown, columns)
+
+
+def _reconstructions(trained: "Trained", layer: str | None, count: int, columns: int, split: Split | None) -> "Sheet":
+    import numpy as np
+
+    from dlcli.models.images import image_shape
+    from dlcli.models.reconstruction import reconstructor, squared_errors
+    from dlcli.report.sheet import Sheet, pairs
+    from dlcli.trained import own_data
+
+    shape = image_shape(trained)
+    found = reconstructor(trained, layer)
+    split, source = own_data(trained, split)
+    batches = list(islice(found.pairs([source]), 1 + count // 100))
+    originals, made = (np.concatenate([batch[side] for batch in batches])[:count] for side in (0, 1))
+    error = squared_errors(originals, made).mean()
+    images, groups = pairs(originals.reshape(-1, *shape), made.reshape(-1, *shape), min(columns, len(made)))
+    title = f"{trained.experiment.name}: samples of the {split} set, and below each its reconstruction"
+    title += f" (mean squared error {error:.4g}, summed over pixels)"
+    return Sheet(title, images, min(columns, len(made)), groups, "pair")
+
+
+def _samples(
+    trained: "Trained", layer: str | None, count: int, columns: int, steps: int, seed: int, label: int | None
+) -> "Sheet":
+    import numpy as np
+
+    from dlcli.models.generation import check_label, generative
+    from dlcli.models.images import image_shape
+    from dlcli.report.sheet import Sheet
+
+    shape = image_shape(trained)
+    model = generative(trained, layer)
+    check_label(model, label)
+    states = np.stack(list(islice(model.chains(count, seed, label), steps - 1, steps * columns, steps)), axis=1)
+    title = f"{trained.experiment.name}: {count} chains, a row each, every {steps:,} Gibbs steps from a random start"
+    groups = np.repeat(np.arange(count), columns)
+    return Sheet(title, states.reshape(-1, *shape), columns, groups, "chain")

@@ -1,0 +1,78 @@
+"""dlcli sample"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dlcli.cli.options import checkpoint_option, examples, run_argument, threads_option
+from dlcli.cli.output import print_line, write_npz
+from dlcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from dlcli.layers.base import Array
+    from dlcli.trained import Trained
+
+SUFFIXES = (".png", ".npz")
+
+
+@click.command(
+    epilog=examples(
+        "dlcli sample runs/mnist-dbn --output digits.png",
+        "dlcli sample runs/mnist-dbn --count 1000 --steps 200 --output digits.npz",
+        "dlcli sample runs/mnist-dbn-labels --label 7 --seed 2",
+    )
+)
+@run_argument
+@click.option("--count", type=click.IntRange(1), default=20, show_default=True, metavar="N", help="How many samples.")
+@click.option(
+    "--steps", type=click.IntRange(1), default=1000, show_default=True, metavar="N",
+    help="Gibbs steps from the random start of each sample's chain.",
+)  # fmt: skip
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, metavar="N", help="Seed of the chains.")
+@click.option("--label", type=click.IntRange(0), metavar="CLASS", help="Clamp this class, where the model has labels.")
+@click.option("--layer", metavar="NAME", help="The uppermost layer; by default the last of the generative model.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), metavar="FILE.png|FILE.npz",
+    help="Write a picture, or an NPZ file with `samples`, instead.",
+)  # fmt: skip
+@checkpoint_option
+@threads_option
+def command(
+    run: Path, count: int, steps: int, seed: int, label: int | None, layer: str | None, output: Path | None,
+    checkpoint: str | None,
+) -> None:  # fmt: skip
+    """Draw samples from a model of the data: an RBM, or a stack of them.
+
+    A line of JSON each, with `index` and `sample`, the means of the visible units at the end of a Gibbs chain of its
+    own. The model is made of the layers that were pretrained as RBMs, as they are now: supervised training changes
+    them, so take a run of `dlcli pretrain`.
+    """
+    if output is not None and output.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"--output {output}: expected a name that ends in {' or '.join(SUFFIXES)}")
+    from dlcli.models.generation import after, generative
+    from dlcli.trained import json_numbers, open_run
+
+    trained = open_run(run, checkpoint)
+    samples = after(generative(trained, layer), steps, count, seed, label)
+    if output is None:
+        for index, sample in enumerate(samples):
+            print_line({"index": index, "sample": json_numbers(sample)})
+        return
+    if output.suffix.lower() == ".npz":
+        write_npz(output, {"samples": samples})
+    else:
+        _draw(output, trained, samples, f"after {steps:,} Gibbs steps")
+    click.echo(output)
+
+
+def _draw(output: Path, trained: "Trained", samples: "Array", when: str) -> None:
+    import numpy as np
+
+    from dlcli.models.images import image_shape
+    from dlcli.report.sheet import Sheet
+    from dlcli.training.checkpoint import replace_file
+
+    images = samples.reshape(-1, *image_shape(trained))
+    title = f"{trained.experiment.name}: {len(images)} samples, {when} (means of the visible units)"
+    replace_file(output, Sheet(title, images, min(len(images), 10), np.arange(len(images))).draw())

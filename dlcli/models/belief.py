@@ -1,0 +1,130 @@
+"""RBMs that generate: one, or a stack of them, which is a deep belief network.
+
+G. Hinton, S. Osindero, Y. Teh, "A fast learning algorithm for deep belief nets" (2006), section 5: Gibbs steps in the
+uppermost RBM, then one pass down, by the lower layers' weights, transposed.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from dlcli import random
+from dlcli.errors import CheckpointError, UsageError
+from dlcli.graph import Node
+from dlcli.layers.base import Array, Shape
+from dlcli.models.features import chosen_layer, passes
+from dlcli.models.generation import Generative
+from dlcli.pretrain.boltzmann.divergence import Names
+from dlcli.pretrain.boltzmann.rbm import Rbm
+from dlcli.pretrain.units.base import Units
+from dlcli.trained import Trained
+
+
+class BeliefNetwork(Generative):
+    """A stack of RBMs.
+
+    Parameters
+    ----------
+    machines: from the input up; each one's hidden units are the visible ones of the next, before its labels.
+    shape: of a sample.
+    """
+
+    def __init__(self, machines: Sequence[Rbm], shape: Shape) -> None:
+        self._machines, self.shape = tuple(machines), shape
+        self.labels = machines[-1].labels
+
+    def chains(self, count: int, seed: int, label: int | None = None) -> Iterator[Array]:
+        top = self._machines[-1]
+        visible, hidden = top.weights.shape
+        dtype, time = top.weights.dtype, np.zeros(1, np.int64)
+        means, v = np.zeros((count, visible), dtype), np.zeros((count, visible), dtype)
+        probabilities, h = np.zeros((count, hidden), dtype), np.zeros((count, hidden), dtype)
+        h[:] = random.generator(seed, "sample", "start").integers(0, 2, h.shape)
+        down = top.down(random.key(seed, "sample", "visible"), time, h, means, v)
+        up = top.up(random.key(seed, "sample", "hidden"), time, v, probabilities, h)
+        below = _Descent(self._machines[:-1], seed, time, count)
+        while True:
+            time += 1
+            down.run()
+            if label is not None:
+                v[:, visible - top.labels :] = 0
+                v[:, visible - top.labels + label] = 1
+            samples = below.run(means[:, : visible - top.labels], v[:, : visible - top.labels])
+            yield samples.reshape(count, *self.shape).copy()
+            up.run()
+
+
+class _Descent:
+    """From states of the uppermost machine's visible units down to the means of the input."""
+
+    def __init__(self, machines: Sequence[Rbm], seed: int, time: Array, count: int) -> None:
+        self._passes = []
+        self._given = np.zeros((count, machines[-1].weights.shape[1] if machines else 0), np.float32)
+        given = self._given
+        for place, machine in reversed(list(enumerate(machines))):
+            mean = np.zeros((count, len(machine.weights)), machine.weights.dtype)
+            states = np.zeros_like(mean) if place else None
+            key = random.key(seed, "sample", "descent", place)
+            self._passes.append(machine.down(key, time, given, mean, states))
+            given = mean if states is None else states
+        self._means = given
+
+    def run(self, means: Array, states: Array) -> Array:
+        """The means (count, inputs), given those of the uppermost machine's visible units, and their states."""
+        if not self._passes:
+            return means
+        self._given[:] = states
+        for each in self._passes:
+            each.run()
+        return self._means
+
+
+def stack_of_rbms(trained: Trained, layer: str | None) -> BeliefNetwork | None:
+    """The RBMs up to a layer; None where it, or any if none is named, was not pretrained as one.
+
+    Raises
+    ------
+    UsageError: something else stands between them.
+    """
+    nodes = trained.network.graph.nodes
+    places = [place for place, node in enumerate(nodes) if Names(node.name).visible_bias in trained.models]
+    if layer is not None:
+        top = nodes.index(chosen_layer(trained, layer))
+        places = places if top in places else []
+        places = [place for place in places if place <= top]
+    if not places:
+        return None
+    for node in (nodes[place] for place in range(places[-1]) if place not in places):
+        if not passes(node):
+            raise UsageError(f"{node.name} stands below {nodes[places[-1]].name} and is no RBM; expected --layer")
+    return BeliefNetwork([machine_of(trained, nodes[place]) for place in places], trained.network.graph.input_shape)
+
+
+def machine_of(trained: Trained, node: Node) -> Rbm:
+    """The RBM that a layer was pretrained as, with the layer's weights as they are now.
+
+    Raises
+    ------
+    CheckpointError: the checkpoint does not describe it.
+    """
+    names, parameters = Names(node.name), trained.network.parameters
+    try:
+        note = trained.notes[node.name]
+        rbm = Rbm(
+            weights=parameters[names.weights],
+            visible_bias=trained.models[names.visible_bias],
+            hidden_bias=parameters[names.hidden_bias],
+            visible=_units(note["visible"]),
+            hidden=_units(note["hidden"]),
+            log_variance=trained.models.get(names.log_variance),
+        )
+        sizes = (len(rbm.visible_bias), len(rbm.hidden_bias))
+        if rbm.weights.shape != sizes:
+            raise ValueError(f"weights of shape {list(rbm.weights.shape)}, expected {list(sizes)}")
+    except (KeyError, ValueError, TypeError) as error:
+        raise CheckpointError(f"{trained.path}: its notes on {node.name} are not those of dlcli: {error}") from error
+    return rbm
+
+
+def _units(options: dict[str, str]) -> Units:
+    return Units.members()[options["type"]].model_validate(options)

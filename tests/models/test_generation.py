@@ -1,0 +1,150 @@
+"""Chains of RBMs and their stacks, against distributions that are enumerated."""
+
+from itertools import islice, product
+
+import numpy as np
+import pytest
+
+from dlcli.errors import CheckpointError, UsageError
+from dlcli.models.belief import BeliefNetwork, machine_of
+from dlcli.models.generation import after, check_label, generative
+from dlcli.pretrain.boltzmann.rbm import Rbm
+from dlcli.pretrain.units.binary import Binary
+from dlcli.pretrain.units.gaussian import Gaussian
+from dlcli.trained import open_run
+from tests.runs import PRETRAINED, SUPERVISED, experiment, train
+
+CHAINS = 4000
+
+
+def rbm(weights, visible_bias, hidden_bias, visible=None, labels=0, **more):
+    arrays = (np.array(array, np.float32) for array in (weights, visible_bias, hidden_bias))
+    return Rbm(*arrays, visible or Binary(), Binary(), labels=labels, **more)
+
+
+def states(units):
+    return np.array(list(product((0.0, 1.0), repeat=units)))
+
+
+def joint(machine):
+    """p(v, h) by enumeration: (2^visible, 2^hidden), float64."""
+    v, h = map(states, machine.weights.shape)
+    weights, b, c = (a.astype(np.float64) for a in (machine.weights, machine.visible_bias, machine.hidden_bias))
+    p = np.exp((v @ b)[:, None] + (h @ c)[None] + v @ weights @ h.T)
+    return p / p.sum()
+
+
+SMALL = rbm([[2.0, -1.0], [-1.5, 1.0], [0.5, 1.5]], [0.2, -0.4, 0.3], [-0.3, 0.5])
+
+
+def test_in_the_long_run_means_are_those_of_the_enumerated_distribution():
+    """E[v | h] over h of p(h) has the mean and the second moments that enumeration gives."""
+    p = joint(SMALL)
+    hidden, visible = p.sum(axis=0), states(3)
+    given = (p / hidden).T @ visible  # E[v | h], a row for each h
+    samples = after(BeliefNetwork([SMALL], (3,)), 50, CHAINS, seed=4).astype(np.float64)
+    assert samples.shape == (CHAINS, 3)
+    places = np.abs(samples[:, None] - given).max(axis=2).argmin(axis=1)
+    np.testing.assert_allclose(samples, given[places], atol=1e-6)
+    np.testing.assert_allclose(np.bincount(places, minlength=4) / CHAINS, hidden, atol=4 * 0.5 / CHAINS**0.5)
+
+
+def test_along_one_chain_too():
+    chain = BeliefNetwork([SMALL], (3,)).chains(1, seed=9)
+    samples = np.concatenate(list(islice(chain, 20, 20 + CHAINS)))
+    np.testing.assert_allclose(samples.mean(axis=0), joint(SMALL).sum(axis=1) @ states(3), atol=0.05)
+
+
+def test_below_the_uppermost_machine_there_is_one_pass_down():
+    lower = rbm([[1.0, -2.0, 0.5], [0.0, 1.0, -1.0]], [0.1, -0.2], [0.0, 0.0, 0.0])
+    model = BeliefNetwork([lower, SMALL], (2, 1))
+    samples = after(model, 50, CHAINS, seed=2).astype(np.float64)
+    assert samples.shape == (CHAINS, 2, 1)
+    logits = states(3) @ lower.weights.T.astype(np.float64) + lower.visible_bias
+    given = 1 / (1 + np.exp(-logits))  # E[v | h], a row for each state h of the lower hidden units
+    places = np.abs(samples.reshape(CHAINS, 1, 2) - given).max(axis=2).argmin(axis=1)
+    np.testing.assert_allclose(samples.reshape(CHAINS, 2), given[places], atol=1e-6)
+    found = np.bincount(places, minlength=8) / CHAINS
+    np.testing.assert_allclose(found, joint(SMALL).sum(axis=1), atol=4 * 0.5 / CHAINS**0.5)
+
+
+@pytest.mark.parametrize("label", [0, 1, None])
+def test_a_clamped_label_conditions_the_samples(label):
+    """Three visible units, of which the last two are labels: p(v | label) by enumeration over those states."""
+    machine = rbm(SMALL.weights, SMALL.visible_bias, SMALL.hidden_bias, labels=2)
+    p, v = joint(machine), states(3)
+    allowed = v[:, 1:].sum(axis=1) == 1  # of the labels one is on
+    if label is not None:
+        allowed &= v[:, 1 + label] == 1
+    expected = (p.sum(axis=1) * allowed / p[allowed].sum()) @ v[:, 0]
+    samples = after(BeliefNetwork([machine], (1,)), 50, CHAINS, 3, label)
+    assert samples.shape == (CHAINS, 1)
+    assert samples.mean() == pytest.approx(expected, abs=0.04)
+
+
+def test_gaussian_means_are_about_their_biases():
+    variance = np.log(np.float32([4.0, 1.0, 0.25]))
+    machine = rbm(np.zeros((3, 2)), [1.0, -2.0, 3.0], [0, 0], Gaussian(learn_variance=True), log_variance=variance)
+    np.testing.assert_allclose(after(BeliefNetwork([machine], (3,)), 5, 4, 1), np.tile([[1, -2, 3]], (4, 1)))
+
+
+def test_samples_are_a_function_of_the_seed_and_the_steps_alone():
+    model = BeliefNetwork([SMALL], (3,))
+    first = after(model, 3, 50, 1)
+    np.testing.assert_array_equal(first, after(model, 3, 50, 1))
+    np.testing.assert_array_equal(first, list(islice(model.chains(50, 1), 3))[2])
+    np.testing.assert_array_equal(first[:1], after(model, 3, 1, 1))
+    assert not np.array_equal(first, after(model, 3, 50, 2))
+    assert not np.array_equal(first, after(model, 4, 50, 1))
+
+
+def test_labels_that_there_are_not():
+    with pytest.raises(UsageError, match="found label 1, but the model was trained without labels"):
+        check_label(BeliefNetwork([SMALL], (3,)), 1)
+    with pytest.raises(UsageError, match="found label 2, expected 0 to 1"):
+        check_label(BeliefNetwork([rbm(np.zeros((3, 2)), [0] * 3, [0] * 2, labels=2)], (1,)), 2)
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("rbms") / "run"
+    of = experiment(
+        PRETRAINED, pretrain__method={"type": "rbm", "visible": {"type": "gaussian", "learn_variance": True}}
+    )
+    train(directory, of, stages="pretrain")
+    return open_run(directory)
+
+
+def test_a_run_has_its_machines(pretrained):
+    machine = machine_of(pretrained, pretrained.network.graph.node("hidden1"))
+    assert machine.weights is pretrained.network.parameters["hidden1/weights"]
+    assert (machine.visible, machine.hidden) == (Gaussian(learn_variance=True), Binary())
+    assert machine.log_variance is not None
+    for layer, machines in (("hidden1", 1), ("hidden2", 2), (None, 2)):
+        model = generative(pretrained, layer)
+        assert (len(model._machines), model.shape) == (machines, (6,))
+        assert np.isfinite(after(model, 3, 5, 1)).all()
+
+
+def test_without_a_model_that_generates(pretrained, tmp_path):
+    with pytest.raises(UsageError, match="found no generative model in layer output; expected one pretrained by"):
+        generative(pretrained, "output")
+    train(tmp_path / "run", experiment(PRETRAINED), stages="pretrain")
+    with pytest.raises(UsageError, match="found no generative model among the layers"):
+        generative(open_run(tmp_path / "run"))
+    layers = [*SUPERVISED["network"]]
+    layers[1] = {"type": "activation", "function": "tanh"}
+    train(tmp_path / "other", experiment(PRETRAINED, network=layers, pretrain__method="rbm"), stages="pretrain")
+    with pytest.raises(UsageError, match="activation_1 stands below hidden2 and is no RBM"):
+        generative(open_run(tmp_path / "other"))
+
+
+@pytest.mark.parametrize("notes", [{}, {"hidden1": {}}, {"hidden1": {"visible": {"type": "no"}, "hidden": 3}}])
+def test_notes_that_are_none_of_dlcli(tmp_path, notes):
+    of = experiment(PRETRAINED, pretrain__method="rbm", pretrain__layers=["hidden1"])
+    train(tmp_path / "run", of, stages="pretrain")
+    trained = open_run(tmp_path / "run")
+    trained.notes.clear()
+    trained.notes.update(notes)
+    with pytest.raises(CheckpointError, match="its notes on hidden1 are not those of dlcli"):
+        generative(trained)

@@ -1,0 +1,147 @@
+"""Up and back down, against products in float64 made by hand from the checkpoint's arrays."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from dlcli.errors import CheckpointError, UsageError
+from dlcli.models.reconstruction import reconstructor, squared_errors
+from dlcli.trained import open_run
+from tests.runs import PRETRAINED, SUPERVISED, changed, experiment, train
+
+IN_RANGE = changed(PRETRAINED, data__transform=[])  # uniform numbers stay in [0, 1]
+FUNCTIONS = {"sigmoid": lambda x: 1 / (1 + np.exp(-x)), "linear": lambda x: x, "relu": lambda x: np.maximum(x, 0)}
+
+
+def open_trained(directory, mapping, stages="pretrain", **changes):
+    train(directory, experiment(mapping, **changes), stages=stages)
+    return open_run(directory)
+
+
+def tensor(trained, name):
+    found = trained.models[name] if name in trained.models else trained.network.parameters[name]
+    return found.astype(np.float64)
+
+
+def by_hand(trained, x, layers, functions, tail="mirror/bias"):
+    """Through sigmoid layers and back; ``functions`` of the mirrors, by layer."""
+    h = x.astype(np.float64)
+    for name in layers:
+        h = FUNCTIONS["sigmoid"](h @ tensor(trained, f"{name}/weights") + tensor(trained, f"{name}/bias"))
+    for name in reversed(layers):
+        untied = f"{name}.mirror/weights" in trained.models
+        weights = tensor(trained, f"{name}.mirror/weights") if untied else tensor(trained, f"{name}/weights").T
+        h = FUNCTIONS[functions[name]](h @ weights + tensor(trained, f"{name}.{tail}"))
+    return h
+
+
+def reconstructed(trained, x, layer=None):
+    pairs = list(reconstructor(trained, layer).pairs([trained.source(x)]))
+    return np.concatenate([pair[0] for pair in pairs]), np.concatenate([pair[1] for pair in pairs])
+
+
+@pytest.fixture
+def samples():
+    return np.random.default_rng(2).uniform(size=(130, 6)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("method", "first"),
+    [
+        ({}, None),
+        ({"tied": False}, None),
+        ({"loss": "squared_error"}, None),
+        ({"reconstruction": "sigmoid", "loss": "squared_error"}, "sigmoid"),
+        ({"reconstruction": "linear"}, "linear"),
+    ],
+)
+def test_autoencoders_lead_back_by_their_mirrors(tmp_path, samples, method, first):
+    trained = open_trained(tmp_path / "run", PRETRAINED, pretrain__method={"type": "autoencoder", **method})
+    units = {"hidden1": first or "linear", "hidden2": first or "sigmoid"}  # the data are standardised
+    for layers in (("hidden1",), ("hidden1", "hidden2")):
+        inputs, outputs = reconstructed(trained, samples, layers[-1])
+        np.testing.assert_allclose(inputs, next(trained.source(samples).iterate(130)).x)
+        np.testing.assert_allclose(outputs, by_hand(trained, inputs, layers, units), atol=2e-6)
+    np.testing.assert_array_equal(reconstructed(trained, samples)[1], outputs)
+
+
+def test_units_belong_to_the_data_that_pretraining_saw(tmp_path, samples):
+    trained = open_trained(tmp_path / "run", PRETRAINED, data__transform=[{"type": "scale", "by": 0.0}])
+    _, outputs = reconstructed(trained, samples, "hidden1")
+    np.testing.assert_allclose(outputs, by_hand(trained, 0 * samples, ["hidden1"], {"hidden1": "sigmoid"}), atol=2e-6)
+
+
+def test_notes_outlive_training_resumption_and_init(tmp_path):
+    pretrained = open_trained(tmp_path / "first", PRETRAINED)
+    assert set(pretrained.notes) == {"hidden1", "hidden2"}
+    train(tmp_path / "second", experiment(PRETRAINED), init=tmp_path / "first")
+    train(tmp_path / "first", experiment(PRETRAINED), resume=True)
+    for name in ("first", "second"):
+        assert open_run(tmp_path / name).notes == pretrained.notes
+
+
+@pytest.mark.parametrize(("visible", "function"), [("binary", "sigmoid"), ("gaussian", "linear"), ("relu", "relu")])
+def test_rbms_lead_back_by_their_visible_units_means(tmp_path, samples, visible, function):
+    trained = open_trained(tmp_path / "run", PRETRAINED, pretrain__method={"type": "rbm", "visible": visible})
+    inputs, outputs = reconstructed(trained, samples, "hidden1")
+    expected = by_hand(trained, inputs, ["hidden1"], {"hidden1": function}, "rbm/visible_bias")
+    np.testing.assert_allclose(outputs, expected, atol=2e-6)
+
+
+def test_images_come_back_as_images(tmp_path):
+    source = {"type": "synthetic", "shape": [4, 4, 1], "classes": 3, "samples": 40}
+    trained = open_trained(tmp_path / "run", PRETRAINED, data__source=source)
+    inputs, outputs = reconstructed(trained, np.ones((3, 4, 4, 1), np.float32))
+    assert inputs.shape == outputs.shape == (3, 4, 4, 1)
+
+
+@pytest.mark.parametrize(("loss", "function"), [("mean_squared_error", "linear"), ("sigmoid_cross_entropy", "sigmoid")])
+def test_a_network_that_gives_its_inputs_does_so_by_its_output(tmp_path, samples, loss, function):
+    network = [*SUPERVISED["network"][:1], {"type": "dense", "name": "output", "units": 6}]
+    of = changed(SUPERVISED, network=network, data__source={"type": "synthetic", "shape": [6], "classes": 6,
+                                                            "samples": 58}, loss=loss)  # fmt: skip
+    train(tmp_path / "run", experiment(of))
+    trained = open_run(tmp_path / "run")
+    of_input = SimpleNamespace(
+        data=SimpleNamespace(targets="input", transform=()), main_loss=trained.experiment.main_loss
+    )
+    trained = replace(trained, experiment=of_input)
+    _, outputs = reconstructed(trained, samples)
+    h = FUNCTIONS["sigmoid"](samples @ tensor(trained, "hidden1/weights") + tensor(trained, "hidden1/bias"))
+    expected = FUNCTIONS[function](h @ tensor(trained, "output/weights") + tensor(trained, "output/bias"))
+    np.testing.assert_allclose(outputs, expected, atol=2e-6)
+
+
+def test_errors_are_sums_of_squares():
+    x, y = np.float32([[[1, 2], [3, 4]], [[0, 0], [0, 0]]]), np.float32([[[1, 0], [3, 3]], [[0, 0], [0.5, 0]]])
+    assert squared_errors(x, y).tolist() == [5.0, 0.25]
+
+
+def test_without_a_way_back(tmp_path):
+    trained = open_trained(tmp_path / "none", SUPERVISED, stages="all", training__epochs=0)
+    with pytest.raises(UsageError, match="found no pretrained layer and no network trained to give its inputs"):
+        reconstructor(trained)
+    network = [*SUPERVISED["network"]]
+    network[1] = {"type": "activation", "function": "tanh"}
+    trained = open_trained(tmp_path / "between", PRETRAINED, network=network)
+    with pytest.raises(UsageError, match=r"there is no way back through activation_1 \(activation\)"):
+        reconstructor(trained)
+    reconstructor(trained, "hidden1")
+    with pytest.raises(UsageError, match="output was not pretrained; expected one of: hidden1, hidden2"):
+        reconstructor(trained, "output")
+    softmax = open_trained(
+        tmp_path / "softmax", PRETRAINED, pretrain__method={"type": "rbm", "visible": {"type": "softmax", "size": 3}},
+        pretrain__layers=["hidden1"],
+    )  # fmt: skip
+    with pytest.raises(UsageError, match="by softmax units; expected one of: binary, gaussian, relu"):
+        reconstructor(softmax)
+
+
+@pytest.mark.parametrize("note", [{"mirror": 3}, {"mirror": [["m", {"type": "no"}]]}, {"mirror": [["m", {}]]}, 5])
+def test_notes_that_are_none_of_dlcli(tmp_path, note):
+    trained = open_trained(tmp_path / "run", PRETRAINED)
+    trained.notes["hidden1"] = note
+    with pytest.raises(CheckpointError, match="its notes on hidden1 are not those of dlcli"):
+        reconstructor(trained)
