@@ -21,6 +21,7 @@ from dlcli.optim.schedules.base import Metric
 from dlcli.pretrain.greedy import nodes_to_pretrain
 from dlcli.pretrain.stages import Shared
 from dlcli.pretrain.stages import plans as pretraining_plans
+from dlcli.pretrain.unroll import unroll
 from dlcli.training.backpropagation import Backpropagation
 from dlcli.training.checkpoint import load
 from dlcli.training.logged import Logged
@@ -78,6 +79,8 @@ def run(
                 if step.name == SUPERVISED and stages == "pretrain":
                     break
                 if step.name not in session.progress.finished:
+                    if step.name == SUPERVISED and not start.trained:
+                        unroll(network, session.kept)  # where training is resumed, `begin` restores what it was
                     stage = step.build(session.kept)
                     session.begin(stage.name, stage.objective)
                     Loop(stage, session.progress, session, reporter, requests, output.checkpoint_every).run()
@@ -102,7 +105,8 @@ def build_graph(experiment: Experiment, data: Prepared) -> Graph:
     for place, (loss, head) in enumerate(zip(experiment.heads, graph.heads, strict=True)):
         try:
             loss.check(graph.nodes[head].shape, data.task, targets)
-            loss.check_targets(data.train.y)
+            for part in data.train.targets():
+                loss.check_targets(part)
         except ValueError as error:
             path = ("loss",) if experiment.loss is not None else ("losses", place)
             raise MisfitError(path, str(error)) from error
@@ -231,11 +235,15 @@ def _resume(session: Session, experiment: Experiment, data: Prepared, reporter: 
 
 @dataclass(frozen=True)
 class _Start:
-    """What a run begins with: pretraining stages that are done, what they have kept, and lines that say so."""
+    """What a run begins with: pretraining stages that are done, what they have kept, and lines that say so.
+
+    ``trained``: whether supervised training, too, has begun.
+    """
 
     finished: list[str] = field(default_factory=list)
     kept: dict[str, np.ndarray] = field(default_factory=dict)
     mapping: list[str] = field(default_factory=list)
+    trained: bool = False
 
 
 def _start_from(init: Path, network: Network, replaced: Sequence[str]) -> _Start:
@@ -243,8 +251,9 @@ def _start_from(init: Path, network: Network, replaced: Sequence[str]) -> _Start
     path = find_checkpoint(init, "last") if init.is_dir() else find_checkpoint(init)
     checkpoint = load(path)
     mapping = transfer(checkpoint, path, network, replaced)
-    finished = [stage for stage in progress_of(path, checkpoint).finished if stage.startswith("pretrain/")]
-    return _Start(finished, kept_by(path, checkpoint), mapping)
+    progress = progress_of(path, checkpoint)
+    finished = [stage for stage in progress.finished if stage.startswith("pretrain/")]
+    return _Start(finished, kept_by(path, checkpoint), mapping, trained=progress.stage == SUPERVISED)
 
 
 def _differences(before: Any, now: Any, path: str = "") -> list[str]:

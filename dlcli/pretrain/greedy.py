@@ -47,6 +47,9 @@ def _chosen(options: PretrainOptions, graph: Graph) -> list[Node]:
         path, name = ("pretrain", "layers", position), layer.name
         if name not in places:
             raise MisfitError(path, f"{name} is a block; expected a layer")
+        mirrored = graph.nodes[places[name]].mirrors
+        if mirrored is not None:
+            raise MisfitError(path, f"{name} starts as the mirror of {mirrored}; expected a layer that mirrors none")
         if places[name] >= _output_place(graph):
             raise MisfitError(path, f"{name} is the output layer, which starts at random (survey, section 3.2)")
         if chosen and places[name] <= places[chosen[-1].name]:
@@ -68,7 +71,7 @@ def _output_place(graph: Graph) -> int:
 
 
 def _suits(options: PretrainOptions, node: Node) -> bool:
-    if "weights" not in node.parameters or node.layer.share is not None:
+    if "weights" not in node.parameters or node.layer.share is not None or node.mirrors is not None:
         return False
     if node.layer.reconstructor(node.inputs, name=node.name, activation="linear", tied=True) is None:
         return False
