@@ -9,6 +9,7 @@ from math import prod
 from dlcli.errors import MisfitError
 from dlcli.expansion import INPUT, Placed, expand, output_of
 from dlcli.layers.base import Element, Layer, ParameterSpec, Shape, ShapeError, StateSpec
+from dlcli.layers.mirroring import Mirroring
 
 SAMPLES = -1  # among a node's sources: the network's own input
 
@@ -18,7 +19,7 @@ class Node:
     """A layer in its place.
 
     ``sources`` are the places in the graph of those whose outputs it takes, or `SAMPLES`. ``inputs``, their shapes,
-    and ``shape`` are without the batch axis.
+    and ``shape`` are without the batch axis. ``mirrors`` is the layer as whose mirror it starts (see `Mirroring`).
     """
 
     name: str
@@ -28,6 +29,7 @@ class Node:
     shape: Shape
     parameters: dict[str, ParameterSpec]
     state: dict[str, StateSpec]
+    mirrors: str | None = None
 
     @property
     def parameter_count(self) -> int:
@@ -144,7 +146,7 @@ def _node(placed: Placed, before: Sequence[Node], input_shape: Shape) -> Node:
     parameters = _owned(layer, layer.parameters(inputs), placed.known)
     node = Node(placed.name, layer, sources, inputs, layer.output_shape(inputs), parameters, layer.state(inputs))
     _check_ties(node, before)
-    return node
+    return _mirroring(node, placed.known, before)
 
 
 def _owned(layer: Layer, own: dict[str, ParameterSpec], known: Mapping[str, str]) -> dict[str, ParameterSpec]:
@@ -157,6 +159,18 @@ def _owned(layer: Layer, own: dict[str, ParameterSpec], known: Mapping[str, str]
         name: spec if spec.owner is None else replace(spec, owner=known.get(spec.owner, spec.owner))
         for name, spec in own.items()
     }
+
+
+def _mirroring(node: Node, known: Mapping[str, str], before: Sequence[Node]) -> Node:
+    """The node with the full name of the layer that it mirrors, if it does, which must be one that it can mirror."""
+    if not isinstance(node.layer, Mirroring) or node.layer.mirrors is None:
+        return node
+    name = known.get(node.layer.mirrors, node.layer.mirrors)
+    mirrored = next((other for other in before if other.name == name), None)
+    if mirrored is None:
+        raise ShapeError(f"mirrors {name!r}, and no layer before it has that name")
+    node.layer.check_mirrored(mirrored.parameters, node.inputs)
+    return replace(node, mirrors=name)
 
 
 def _check_ties(node: Node, before: Sequence[Node]) -> None:

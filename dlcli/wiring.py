@@ -21,6 +21,7 @@ from dlcli.optim.schedules.base import Metric
 from dlcli.pretrain.greedy import nodes_to_pretrain
 from dlcli.pretrain.stages import Shared, hand_over
 from dlcli.pretrain.stages import plans as pretraining_plans
+from dlcli.pretrain.unroll import unroll
 from dlcli.training.backpropagation import Backpropagation
 from dlcli.training.checkpoint import load
 from dlcli.training.logged import Logged
@@ -78,6 +79,9 @@ def run(
                 if step.name == SUPERVISED and stages == "pretrain":
                     break
                 if step.name not in session.progress.finished:
+                    if step.name == SUPERVISED and not start.trained:
+                        hand_over(experiment.pretrain, network, session.kept)
+                        unroll(network, session.kept)  # where training is resumed, `begin` restores what it was
                     stage = step.build(session.kept)
                     session.begin(stage.name, stage.objective)
                     Loop(stage, session.progress, session, reporter, requests, output.checkpoint_every).run()
@@ -102,7 +106,8 @@ def build_graph(experiment: Experiment, data: Prepared) -> Graph:
     for place, (loss, head) in enumerate(zip(experiment.heads, graph.heads, strict=True)):
         try:
             loss.check(graph.nodes[head].shape, data.task, targets)
-            loss.check_targets(data.train.y)
+            for part in data.train.targets():
+                loss.check_targets(part)
         except ValueError as error:
             path = ("loss",) if experiment.loss is not None else ("losses", place)
             raise MisfitError(path, str(error)) from error
@@ -125,9 +130,7 @@ def plan(experiment: Experiment, data: Prepared, network: Network) -> list[Plan]
     """Every stage of the run, in order: each layer's pretraining, then supervised training."""
     shared = Shared(experiment.data.batch_size, experiment.seed, experiment.data.shuffle)
 
-    def supervised(models: Models) -> Stage:
-        if experiment.pretrain is not None:
-            hand_over(experiment.pretrain, network, models)
+    def supervised(_: Models) -> Stage:
         training = experiment.training
         main, *auxiliary = experiment.heads
         still = frozen(network.graph, experiment.freeze)
@@ -233,12 +236,16 @@ def _resume(session: Session, experiment: Experiment, data: Prepared, reporter: 
 
 @dataclass(frozen=True)
 class _Start:
-    """What a run begins with: pretraining stages that are done, what they have kept and noted, and lines to tell it."""
+    """What a run begins with: pretraining stages that are done, what they have kept and noted, and lines to tell it.
+
+    ``trained``: whether supervised training, too, has begun.
+    """
 
     finished: list[str] = field(default_factory=list)
     kept: dict[str, np.ndarray] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
     mapping: list[str] = field(default_factory=list)
+    trained: bool = False
 
 
 def _start_from(init: Path, network: Network, replaced: Sequence[str]) -> _Start:
@@ -246,8 +253,10 @@ def _start_from(init: Path, network: Network, replaced: Sequence[str]) -> _Start
     path = find_checkpoint(init, "last") if init.is_dir() else find_checkpoint(init)
     checkpoint = load(path)
     mapping = transfer(checkpoint, path, network, replaced)
-    finished = [stage for stage in progress_of(path, checkpoint).finished if stage.startswith("pretrain/")]
-    return _Start(finished, kept_by(path, checkpoint), notes_of(path, checkpoint), mapping)
+    progress = progress_of(path, checkpoint)
+    finished = [stage for stage in progress.finished if stage.startswith("pretrain/")]
+    trained = progress.stage == SUPERVISED
+    return _Start(finished, kept_by(path, checkpoint), notes_of(path, checkpoint), mapping, trained)
 
 
 def _differences(before: Any, now: Any, path: str = "") -> list[str]:

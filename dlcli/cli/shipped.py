@@ -12,8 +12,9 @@ def folder() -> Path:
 
 
 def names() -> list[str]:
-    """Their names, in alphabetical order."""
-    return sorted(path.stem for path in folder().glob("*.yaml"))
+    """Their names, in alphabetical order; those that reproduce a paper are called ``papers/<name>``."""
+    found = folder()
+    return sorted(path.relative_to(found).with_suffix("").as_posix() for path in found.rglob("*.yaml"))
 
 
 def files(name: str) -> list[Path]:

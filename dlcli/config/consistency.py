@@ -25,6 +25,7 @@ class _Described(NamedTuple):
     name: str | None
     inputs: Sequence[Any] | None
     share: str | None
+    mirrors: str | None
     lists: Mapping[str, Sequence[Any]]
 
 
@@ -85,8 +86,9 @@ def _scope(elements: Sequence[Any], path: Path, outer: Sequence[str]) -> Iterato
             if isinstance(name, str) and name != INPUT and name not in called:
                 sound = False
                 yield MisfitError((*own, "inputs", place), _nameless(name, called))
-        if element.share is not None and element.share not in (*called, *outer):
-            yield MisfitError((*own, "share"), _nameless(element.share, called))
+        for option, other in (("share", element.share), ("mirrors", element.mirrors)):
+            if other is not None and other not in (*called, *outer):
+                yield MisfitError((*own, option), _nameless(other, called))
         for option, inner in element.lists.items():
             yield from _scope(inner, (*own, option), [*outer, *called])
     if sound and len(set(called)) == len(called) and (cycle := _cycle(described, called)):
@@ -97,13 +99,14 @@ def _scope(elements: Sequence[Any], path: Path, outer: Sequence[str]) -> Iterato
 
 def _describe(element: Any) -> _Described:
     kind = _get(element, "type") if isinstance(element, Mapping | Element) else element
-    name, inputs, share = (_get(element, key) for key in ("name", "inputs", "share"))
+    name, inputs, share, mirrors = (_get(element, key) for key in ("name", "inputs", "share", "mirrors"))
     lists = {option: held for option in LISTS if isinstance(held := _get(element, option), list | tuple)}
     return _Described(
         type=str(kind),
         name=name if isinstance(name, str) else None,
         inputs=inputs if isinstance(inputs, list | tuple) else None,
         share=share if isinstance(share, str) else None,
+        mirrors=mirrors if isinstance(mirrors, str) else None,
         lists=lists,
     )
 

@@ -1,7 +1,8 @@
 """Samples → batches: order, gathering, conversion, transforms; into buffers that are used again."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from math import prod
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +14,14 @@ from dlcli.data.windows import CENTRE, View
 from dlcli.layers.base import Array
 from dlcli.random import generator
 
+TARGET_BYTES = 8 << 20  # float32 samples that are looked at together as targets
+
 
 class Batch(NamedTuple):
-    """x: (n, …) transformed samples; y: (n,) int64 class indices or (n, outputs) targets, (n, 0) if there are none."""
+    """x: (n, …) transformed samples; y: (n,) int64 class indices or (n, outputs) targets, (n, 0) if there are none.
+
+    Where the samples are their own targets, y is x itself.
+    """
 
     x: Array
     y: Array
@@ -27,28 +33,29 @@ class BatchSource:
     Parameters
     ----------
     x: (M, …) samples, of any real type; a file's, or a layer's outputs.
-    y: (M,) class indices or (M, outputs) targets, if there are any.
+    y: (M,) class indices or (M, outputs) targets, if there are any; ``input``: the transformed samples.
     transforms: applied in this order.
     statistics: the transforms' statistics, under the names ``<index>/<name>``.
     rows: (N,) int64, which of the M samples these are, in their order; None: all. No sample is copied.
 
     Attributes
     ----------
-    y: (N,) or (N, outputs) targets.
+    y: (N,) or (N, outputs) targets; (N, 0) where there are none, or none that are stored.
     sample_shape: of a transformed sample.
     """
 
     def __init__(
         self,
         x: Array,
-        y: Array | None = None,
+        y: Array | Literal["input"] | None = None,
         transforms: Sequence[Transform] = (),
         statistics: Mapping[str, Array] | None = None,
         rows: Array | None = None,
     ) -> None:
         self._x, self._rows = x, rows
-        y = np.empty((len(x), 0), np.float32) if y is None else y
-        self.y = y if rows is None else y[rows]
+        self._of_input = isinstance(y, str)
+        stored = y if isinstance(y, np.ndarray) else np.empty((len(x), 0), np.float32)
+        self.y: Array = stored if rows is None else stored[rows]
         self._chain = Chain(transforms, x.shape[1:], statistics or {})
         self.sample_shape = self._chain.shape
 
@@ -60,6 +67,14 @@ class BatchSource:
     def __len__(self) -> int:
         return len(self.y)
 
+    def targets(self) -> Iterator[Array]:
+        """The targets (n, …), as they are stored, or, where they are the transformed samples, a part at a time."""
+        if not self._of_input:
+            yield self.y
+            return
+        for batch in self.iterate(max(1, TARGET_BYTES // (4 * prod(self.sample_shape)))):
+            yield batch.y
+
     def batches(self, batch_size: int) -> int:
         """Number of batches, the last partial one included."""
         return -(-len(self) // batch_size)
@@ -67,6 +82,8 @@ class BatchSource:
     def buffers(self, size: int, dtype: npt.DTypeLike = np.float32) -> Batch:
         """Uninitialised buffers that `fill` takes for ``size`` samples; class indices stay int64."""
         x = np.empty((size, *self.sample_shape), dtype)
+        if self._of_input:
+            return Batch(x, x)
         return Batch(x, np.empty((size, *self.y.shape[1:]), dtype if self.y.dtype.kind == "f" else self.y.dtype))
 
     def fill(
@@ -107,7 +124,7 @@ class BatchSource:
         whole = self.buffers(min(batch_size, count), dtype)
         for start in range(0, count, batch_size):
             size = min(batch_size, count - start)
-            batch = whole if size == len(whole.x) else Batch(whole.x[:size], whole.y[:size])
+            batch = whole if size == len(whole.x) else _leading(whole, size)
             self._fill(piece(indices, slice(start, start + size)), *batch, epoch, CENTRE)
             yield batch
 
@@ -117,8 +134,17 @@ class BatchSource:
         rows = indices if self._rows is None else self._rows[indices]
         samples = np.arange(indices.start, indices.stop) if isinstance(indices, slice) else indices
         self._chain.write(self._x, rows, x_out, samples, epoch, view)
-        if y_out is not None:
+        if self._of_input:
+            if y_out is not None and y_out is not x_out:
+                np.copyto(y_out, x_out)
+        elif y_out is not None:
             gather(self.y, indices, y_out)
+
+
+def _leading(batch: Batch, size: int) -> Batch:
+    """The first samples of a batch; y stays x where it is."""
+    x = batch.x[:size]
+    return Batch(x, x if batch.y is batch.x else batch.y[:size])
 
 
 def _check(indices: Array, samples: int) -> None:

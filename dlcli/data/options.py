@@ -33,6 +33,9 @@ class DataOptions(Options):
     """Draw a new order of the training samples for each epoch."""
     transform: Annotated[tuple[Transform, ...], Listed] = ()
     """Changes to every sample, in this order."""
+    targets: Literal["source", "input"] = "source"
+    """What the network is to give: the classes or numbers of the source, or the samples themselves as the transforms
+    leave them (`input`: an autoencoder's reconstruction, a regression; classes then only part the validation set)."""
     test_crops: Literal[1, 5, 10] = 1
     """Crops of each image over which test metrics and predictions average the classes' probabilities: the centre alone;
     5: the corners too; 10: these and their mirror images. They are those of the last crop among the transforms. The

@@ -28,7 +28,8 @@ class Prepared:
     classes: class labels in the order of their indices; empty for a regression.
     task: "classification" or "regression".
     raw_shape, sample_shape: of a sample, before and after the transforms.
-    target_shape: of a target: () for a class index, (outputs,) for a regression.
+    target_shape: of a target: () for a class index, (outputs,) for a regression, ``sample_shape`` where samples are
+        their own targets.
     statistics: float32 arrays of the fitted transforms, under the names ``<index>/<name>``.
     fingerprint: changes when the source's data do.
     """
@@ -60,7 +61,9 @@ def prepare(options: DataOptions, statistics: Mapping[str, Array] | None = None)
         is to be tested on several crops.
     """
     dataset = options.source.load()
-    if options.test_crops > 1 and dataset.task == "regression":
+    of_input = options.targets == "input"
+    task: Task = "regression" if of_input else dataset.task
+    if options.test_crops > 1 and task == "regression":
         raise MisfitError(("data", "test_crops"), "expected 1 for a regression: there are no probabilities to average")
     sample_shape = shapes(options.transform, dataset.sample_shape)[-1]
     held_out = validation_rows(options, dataset)
@@ -71,17 +74,17 @@ def prepare(options: DataOptions, statistics: Mapping[str, Array] | None = None)
         check_statistics(options.transform, dataset.sample_shape, statistics)
 
     def source(samples: Samples, rows: Array | None = None) -> BatchSource:
-        return BatchSource(samples.x, samples.y, options.transform, statistics, rows)
+        return BatchSource(samples.x, "input" if of_input else samples.y, options.transform, statistics, rows)
 
     return Prepared(
         train=source(dataset.train, kept),
         validation=source(dataset.train, held_out) if len(held_out) else None,
         test=source(dataset.test) if dataset.test else None,
-        classes=dataset.classes,
-        task=dataset.task,
+        classes=() if of_input else dataset.classes,
+        task=task,
         raw_shape=dataset.sample_shape,
         sample_shape=sample_shape,
-        target_shape=tuple(dataset.train.y.shape[1:]),
+        target_shape=sample_shape if of_input else tuple(dataset.train.y.shape[1:]),
         statistics=dict(statistics),
         fingerprint=dataset.fingerprint(),
     )

@@ -96,13 +96,19 @@ def _log1p32(x):
 
 
 @njit(cache=True, inline="always")
-def _raised32(x, exponent):
-    """x^e = e^(e log x), log x = n ln 2 + log m with m between √½ and √2. NaN passes."""
+def _log32(x):
+    """log x = n ln 2 + log m with m between √½ and √2."""
     bits = np.float32(x).view(np.int32)
     shifted = np.int32(bits - ROOT_HALF)
     whole = np.float32(np.int32(shifted >> np.int32(23)))
     m = np.int32(np.int32(shifted & FRACTION) + ROOT_HALF).view(np.float32)
-    power = exponent * (whole * LN2_HIGH + (_log1p32(m - ONE) + whole * LN2_LOW) + (x - x))
+    return whole * LN2_HIGH + (_log1p32(m - ONE) + whole * LN2_LOW)
+
+
+@njit(cache=True, inline="always")
+def _raised32(x, exponent):
+    """x^e = e^(e log x). NaN passes."""
+    power = exponent * (_log32(x) + (x - x))
     power = LOWEST if power < LOWEST else power
     power = HIGHEST if power > HIGHEST else power
     whole = np.floor(power * LOG2_E + HALF)
@@ -157,6 +163,11 @@ def raised(x, exponent):
     return _raised32(x, exponent) if isinstance(x, np.float32) else x**exponent
 
 
+def log(x):
+    """log x, of the type of x, for positive x that are not subnormal."""
+    return _log32(x) if isinstance(x, np.float32) else math.log(x)
+
+
 def log1p(x):
     """log(1 + x), of the type of x, for 0 ≤ x ≤ 1."""
     return _log1p32(x) if isinstance(x, np.float32) else math.log1p(x)
@@ -190,6 +201,11 @@ def _wide_exp(x, like):
 @overload(raised, jit_options={"forceinline": True})  # so large that LLVM would call it
 def _raised(x, exponent):
     return (lambda x, exponent: _raised32(x, exponent)) if x == types.float32 else (lambda x, exponent: x**exponent)
+
+
+@overload(log)
+def _log(x):
+    return (lambda x: _log32(x)) if x == types.float32 else (lambda x: math.log(x))
 
 
 @overload(log1p)

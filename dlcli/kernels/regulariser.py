@@ -47,6 +47,22 @@ def mean_activity(h: Array, mean: Array) -> list[Launch]:
     return [_by_units(_MEAN, h, (h, mean))]
 
 
+def _running_mean(p, first, last, shared, scratch):
+    running, batch = array(p[0], p[2], scratch), array(p[1], p[2], scratch)
+    kept, rest = running.dtype.type(number(p[3])), running.dtype.type(1.0 - number(p[3]))
+    for j in range(running.size):
+        running[j] = kept * running[j] + rest * batch[j]
+
+
+_RUNNING_MEAN = Kernel(_running_mean)
+
+
+@Planned
+def running_mean(running: Array, batch: Array, kept: float) -> list[Launch]:
+    """running (units,) ← kept · running + (1 − kept) · batch."""
+    return [Launch(_RUNNING_MEAN, running.dtype, 1, (running, batch, running.size, float(kept)), parallel=False)]
+
+
 def _kl_penalty(p, first, last, shared, scratch):
     mean, total = array(p[0], p[2], scratch), typed_array(p[1], 1, np.float64)
     target, floor = number(p[3]), number(p[4])

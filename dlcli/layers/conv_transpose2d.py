@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import model_validator
 
@@ -13,11 +13,11 @@ from dlcli.kernels.constants import zeros
 from dlcli.kernels.launch import Launch
 from dlcli.layers.base import Array, Arrays, ParameterSpec, Shape, ShapeError, one_input
 from dlcli.layers.geometry import Padding, Pads, side, window
-from dlcli.layers.weighted import Weighted
+from dlcli.layers.mirroring import Mirroring
 from dlcli.options import Count, Pair
 
 
-class ConvTranspose2d(Weighted):
+class ConvTranspose2d(Mirroring):
     """Every input adds its values times the kernel to the outputs that a convolution would read for it.
 
     x: (N, H, W, C). weights: (kernel_h, kernel_w, filters, C), those of the `conv2d` from `filters` channels to C whose
@@ -26,6 +26,7 @@ class ConvTranspose2d(Weighted):
     """
 
     type: Literal["conv_transpose2d"] = "conv_transpose2d"
+    mirror_axes: ClassVar[tuple[int, ...]] = (0, 1, 2, 3)
     also_called = ("conv2d_transpose", "deconvolution2d")
     filters: Count
     """Number of filters: the output's channels."""

@@ -2,24 +2,25 @@
 
 from collections.abc import Sequence
 from math import prod
-from typing import Literal
+from typing import ClassVar, Literal
 
 from dlcli.kernels import activation as activations
 from dlcli.kernels import dense as kernels
 from dlcli.kernels.launch import Launch
 from dlcli.layers.base import Activation, Array, Arrays, BufferSpec, Layer, ParameterSpec, Shape, one_input
 from dlcli.layers.dense_transposed import DenseTransposed
-from dlcli.layers.weighted import Weighted
+from dlcli.layers.mirroring import Mirroring
 from dlcli.options import Count
 
 
-class Dense(Weighted):
+class Dense(Mirroring):
     """Every unit takes every input: y_j = f(b_j + Σ_i x_i w_ij). Images are taken as flat rows.
 
     x: (N, …) with ``inputs`` values a sample. weights: (inputs, units). y: (N, units).
     """
 
     type: Literal["dense"] = "dense"
+    mirror_axes: ClassVar[tuple[int, ...]] = (1, 0)
     units: Count
     """Number of units."""
 

@@ -1,4 +1,4 @@
-"""What dropout and masking noise share: in training, a random mask decides which values pass."""
+"""What dropout and noises that replace values share: in training, a random mask decides which values pass."""
 
 from collections.abc import Sequence
 
@@ -13,13 +13,13 @@ from dlcli.options import Share
 
 
 class Masked(Elementwise):
-    """A layer that sets values to zero at random in training, and passes all in evaluation.
+    """A layer that passes only some values in training, at random, and all in evaluation; zero stands for the others.
 
     The mask of a step is a function of (seed, layer, step, position in the batch) alone.
     """
 
     rate: Share
-    """Share of the values that are set to zero in training."""
+    """Share of the values that do not pass in training."""
 
     def scale(self) -> float:
         """Factor on the values that pass in training."""
@@ -31,11 +31,12 @@ class Masked(Elementwise):
     def forward(self, arrays: Arrays, training: bool, step: int) -> None:
         if training:
             arrays.saved["step"][0] = step
-            arrays.run("drop", lambda: self._drop(arrays))
+            arrays.run("drop", lambda: self.plan_drop(arrays))
         else:
             arrays.run("pass", lambda: activation.forward.plan(activation.LINEAR, arrays.inputs[0], arrays.output))
 
-    def _drop(self, arrays: Arrays) -> list[Launch]:
+    def plan_drop(self, arrays: Arrays) -> list[Launch]:
+        """In training: the mask of what passes, 1 or 0, and the output."""
         x, mask, y = rows(arrays.inputs[0]), rows(arrays.saved["mask"]), rows(arrays.output)
         threshold = round((1 - self.rate) * 2**32)
         return kernels.drop.plan(arrays.key, arrays.saved["step"], threshold, x, mask, self.scale(), y)

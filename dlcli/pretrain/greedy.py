@@ -50,6 +50,8 @@ def _chosen(options: PretrainOptions, graph: Graph) -> list[Node]:
         if name not in places:
             raise MisfitError(path, f"{name} is a block; expected a layer")
         node = graph.nodes[places[name]]
+        if node.mirrors is not None:
+            raise MisfitError(path, f"{name} starts as {node.mirrors}'s mirror; expected a layer that mirrors none")
         if places[name] >= _output_place(graph) and not options.of(name).method.learns_labels(node):
             raise MisfitError(path, f"{name} is the output layer, which starts at random (survey, section 3.2)")
         if chosen and places[name] <= places[chosen[-1].name]:
@@ -70,7 +72,7 @@ def _output_place(graph: Graph) -> int:
 
 
 def _suits(options: PretrainOptions, node: Node) -> bool:
-    if "weights" not in node.parameters or node.layer.share is not None:
+    if "weights" not in node.parameters or node.layer.share is not None or node.mirrors is not None:
         return False
     if node.layer.reconstructor(node.inputs, name=node.name, activation="linear", tied=True) is None:
         return False

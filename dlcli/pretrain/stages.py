@@ -34,9 +34,10 @@ def plans(options: PretrainOptions, network: Network, data: Prepared, shared: Sh
     return found
 
 
-def hand_over(options: PretrainOptions, network: Network, models: Models) -> None:
+def hand_over(options: PretrainOptions | None, network: Network, models: Models) -> None:
     """Give the network what pretraining has left beside its parameters, as supervised training begins."""
-    options.method.hand_over(nodes_to_pretrain(options, network.graph), network, models)
+    if options is not None:
+        options.method.hand_over(nodes_to_pretrain(options, network.graph), network, models)
 
 
 class _Stack:

@@ -63,6 +63,20 @@ def test_features_without_targets():
     np.testing.assert_array_equal(x, features[[4, 2, 0]])
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_samples_as_their_own_targets_are_one_array(dtype):
+    source = BatchSource(X, "input", [Scale(by=0.5), Flatten()], rows=np.array([1, 2, 4, 5, 6]))
+    batches = [(batch.x is batch.y, batch.y.dtype, batch.y.copy()) for batch in source.iterate(2, dtype=dtype)]
+    assert [own for own, _, _ in batches] == [True] * 3
+    assert {found for _, found, _ in batches} == {np.dtype(dtype)}
+    expected = X.reshape(7, 6)[[1, 2, 4, 5, 6]] * 0.5
+    np.testing.assert_array_equal(np.concatenate([y for _, _, y in batches]), expected)
+    np.testing.assert_array_equal(np.concatenate([part.copy() for part in source.targets()]), expected)
+    x, y = np.empty((2, 6), np.float32), np.empty((2, 6), np.float32)
+    source.fill(np.array([4, 0]), x, y)
+    np.testing.assert_array_equal(y, expected[[4, 0]])
+
+
 def test_fill_writes_into_the_caller_s_buffers():
     source = BatchSource(X, Y, [Flatten()])
     x, y = source.buffers(2, np.float64)

@@ -4,7 +4,7 @@ import pytest
 from dlcli.data.dataset import Dataset, Samples
 from dlcli.data.options import DataOptions
 from dlcli.data.pipeline import prepare
-from dlcli.errors import DataError
+from dlcli.errors import DataError, MisfitError
 
 STANDARDISED = [{"type": "scale", "by": 0.5}, {"type": "standardise"}, {"type": "flatten"}]
 
@@ -38,6 +38,19 @@ def test_the_split_parts_the_training_set():
     rejoined = np.concatenate(parts)
     np.testing.assert_array_equal(rejoined[np.lexsort(rejoined.T)], whole[np.lexsort(whole.T)])
     np.testing.assert_array_equal(np.bincount(all_of(data.validation).y), [5, 5, 5, 5])
+
+
+def test_samples_as_targets_are_a_regression_with_the_same_split():
+    data, labelled = prepare(options(targets="input")), prepare(options())
+    assert (data.task, data.classes, data.target_shape) == ("regression", (), (6,))
+    for found, expected in ((data.train, labelled.train), (data.validation, labelled.validation)):
+        batch = all_of(found)
+        np.testing.assert_array_equal(batch.x, all_of(expected).x)
+        assert batch.y is batch.x
+    crop = {"type": "random_crop", "size": 2}
+    images = {"type": "synthetic", "shape": [4, 4, 1]}
+    with pytest.raises(MisfitError, match="expected 1 for a regression"):
+        prepare(options(targets="input", source=images, transform=[crop], test_crops=5))
 
 
 def test_no_validation_no_test():

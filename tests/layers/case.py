@@ -82,7 +82,7 @@ class Case:
     changes: for every option, a value that must move the output (or the penalty) of the first variant.
     dead: options that don't move the output, with the reason; one that does makes the test fail.
     refused_shapes: inputs that the layer of the first variant cannot take, and what the message must say.
-    penalty: (x, options) → what the layer adds to the loss.
+    penalty: (x, options, parameters) → what the layer adds to the loss.
     before: layers that must stand before this one in a network, since it is tied to them.
     random: whether the layer draws random numbers in training.
     """
@@ -94,7 +94,7 @@ class Case:
     changes: Mapping[str, Any] = field(default_factory=dict)
     dead: Mapping[str, str] = field(default_factory=dict)
     refused_shapes: Sequence[tuple[Shape, str]] = ()
-    penalty: Callable[[Array, Options], float] = lambda x, options: 0.0
+    penalty: Callable[[Array, Options, Parameters], float] = lambda x, options, parameters: 0.0
     before: Sequence[Options] = ()
     random: bool = False
 
@@ -130,6 +130,8 @@ WEIGHTED_DEAD = {
     "weights_options": "it acts on the optimiser's rates: tests/optim/test_sgd.py",
     "bias_options": "it acts on the optimiser's rates: tests/optim/test_sgd.py",
 }
+MIRRORS_BROKEN = (3, ["hidden"], True)
+MIRRORS_DEAD = "it says how the weights start: tests/pretrain/test_unroll.py"
 WEIGHTED_CHANGES = {
     "activation": "tanh",
     "bias": False,

@@ -4,7 +4,16 @@ import math
 
 import numpy as np
 
-from tests.layers.case import WEIGHTED_BROKEN, WEIGHTED_CHANGES, WEIGHTED_DEAD, Case, Variant, With
+from tests.layers.case import (
+    MIRRORS_BROKEN,
+    MIRRORS_DEAD,
+    WEIGHTED_BROKEN,
+    WEIGHTED_CHANGES,
+    WEIGHTED_DEAD,
+    Case,
+    Variant,
+    With,
+)
 from tests.layers.naive import activate, sides
 
 
@@ -70,6 +79,7 @@ CASE = Case(
         "stride": (0, [1, -1], 1.5, None),
         "padding": (-1, [0, -1], "full", 0.5, None),
         "output_padding": (-1, [0, -1], [0], 0.5, "same", None),
+        "mirrors": MIRRORS_BROKEN,
         **WEIGHTED_BROKEN,
     },
     changes={
@@ -78,9 +88,10 @@ CASE = Case(
         "stride": [1, 2],
         "padding": 1,
         "output_padding": With([0, 1], stride=2),
+        "mirrors": "another",
         **WEIGHTED_CHANGES,
     },
-    dead=WEIGHTED_DEAD,
+    dead={"mirrors": MIRRORS_DEAD, **WEIGHTED_DEAD},
     refused_shapes=[
         ((5,), "takes 3 axes"),
         ((6, 7), "takes 3 axes"),

@@ -2,7 +2,15 @@
 
 import numpy as np
 
-from tests.layers.case import WEIGHTED_BROKEN, WEIGHTED_CHANGES, WEIGHTED_DEAD, Case, Variant
+from tests.layers.case import (
+    MIRRORS_BROKEN,
+    MIRRORS_DEAD,
+    WEIGHTED_BROKEN,
+    WEIGHTED_CHANGES,
+    WEIGHTED_DEAD,
+    Case,
+    Variant,
+)
 from tests.layers.naive import activate
 
 
@@ -35,7 +43,7 @@ CASE = Case(
         Variant(dense(9, activation="relu"), (5,), 54, kinked=True),
         Variant(dense(6, activation="softplus"), (5, 2), 66),
     ],
-    broken={"units": (0, -3, 2.5, "many", True, None), **WEIGHTED_BROKEN},
-    changes={"units": 5, **WEIGHTED_CHANGES},
-    dead=WEIGHTED_DEAD,
+    broken={"units": (0, -3, 2.5, "many", True, None), "mirrors": MIRRORS_BROKEN, **WEIGHTED_BROKEN},
+    changes={"units": 5, "mirrors": "another", **WEIGHTED_CHANGES},
+    dead={"mirrors": MIRRORS_DEAD, **WEIGHTED_DEAD},
 )

@@ -7,7 +7,7 @@ import numpy as np
 from tests.layers.case import Case, Variant
 
 
-def penalty(x, options):
+def penalty(x, options, parameters):
     """weight · Σ_j KL(target ‖ mean of unit j, kept 1e-6 from 0 and 1) + l1 · mean over samples of Σ_j |x_j|."""
     rows, rho = x.reshape(len(x), -1), options["target"]
     total = 0.0
@@ -34,6 +34,7 @@ CASE = Case(
         "target": (0.0, 1.0, -0.5, "low", None),
         "weight": (-0.1, "much", None),
         "l1": (-1.0, None),
+        "running_mean": (-0.1, 1.0, "most", None),
     },
-    changes={"target": 0.2, "weight": 0.6, "l1": 0.1},
+    changes={"target": 0.2, "weight": 0.6, "l1": 0.1, "running_mean": 0.7},
 )

@@ -163,10 +163,17 @@ class ContrastiveDivergence(Objective):
 
 @dataclass(frozen=True)
 class Names:
-    """The names of an RBM's arrays in a checkpoint; ``node`` is its layer, ``prefix`` that of arrays of its own."""
+    """The names of an RBM's arrays in a checkpoint; ``node`` is its layer, ``prefix`` that of arrays of its own.
+
+    ``owned``: whether the visible biases are the layer's.
+    """
 
     node: str
-    visible_bias: str
+    owned: bool = False
+
+    @property
+    def visible_bias(self) -> str:
+        return f"{self.node if self.owned else self.prefix}/visible_bias"
 
     @property
     def prefix(self) -> str:

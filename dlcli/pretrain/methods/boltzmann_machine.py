@@ -12,6 +12,7 @@ from dlcli.graph import Node
 from dlcli.initialisers.constant import Constant
 from dlcli.layers.base import Array, MultiplierOptions, ParameterSpec
 from dlcli.layers.dense import Dense
+from dlcli.network import Network
 from dlcli.optim.descent import Descent
 from dlcli.options import Annotated, Count, Field, Options, Share
 from dlcli.pretrain.base import Method, Task
@@ -76,7 +77,7 @@ class BoltzmannMachine(Method):
         if self.exact and self.hidden and layer.units > MOST_UNITS:
             raise ValueError(f"{node.name} has {layer.units} units, expected {MOST_UNITS} at most where exact is true")
 
-    def source(self, node: Node, inputs: Array, labels: Array | None) -> BatchSource:
+    def source(self, nodes: tuple[Node, ...], network: Network, inputs: Array, labels: Array | None) -> BatchSource:
         return BatchSource(inputs)
 
     def objective(self, task: Task) -> Objective:

@@ -152,11 +152,6 @@ class DeepBoltzmannMachineMethod(Method):
 class DbmNames(Names):
     """The names of a layer's arrays in the machine: none is the network's."""
 
-    visible_bias: str = ""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "visible_bias", f"{self.prefix}/visible_bias")
-
     @property
     def prefix(self) -> str:
         return f"{self.node}.dbm"

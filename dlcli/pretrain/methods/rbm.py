@@ -15,7 +15,7 @@ from dlcli.layers.dense import Dense
 from dlcli.network import Network
 from dlcli.options import Annotated, Count, Field, NonNegative, Options
 from dlcli.pretrain.base import Joint, Method, Task
-from dlcli.pretrain.belief_net import NO_DECAY, UpDownOptions, top_rbm, visible_bias_name, without_decay
+from dlcli.pretrain.belief_net import NO_DECAY, UpDownOptions, top_rbm, without_decay
 from dlcli.pretrain.boltzmann.divergence import Chains, ContrastiveDivergence, Names, Sparsity
 from dlcli.pretrain.boltzmann.rbm import ONCE, Factors, Rbm
 from dlcli.pretrain.units.base import Units
@@ -94,7 +94,7 @@ class RestrictedBoltzmannMachine(Method):
 
     def machine(self, task: Task, factors: Factors) -> ContrastiveDivergence:
         """The objective of a machine whose total inputs are multiplied by ``factors``."""
-        node, names = task.node, Names(task.node.name, visible_bias_name(task.node))
+        node, names = task.node, Names(task.node.name, owned=self.learns_labels(task.node))
         rbm = self._rbm(task, factors)
         own = ParameterSpec(rbm.visible_bias.shape, Zeros(), 1, 1, NO_DECAY)
         specs = {

@@ -46,6 +46,11 @@ def test_the_suffix_may_be_given():
     assert run("init", "iris.yaml").exit_code == 0
 
 
+def test_a_papers_config_comes_without_its_folder():
+    assert run("init", "papers/dlt_sda").stdout.split() == ["dlt_sda.yaml"]
+    assert run("check", "dlt_sda.yaml").exit_code == 0
+
+
 def test_a_folder_that_cannot_be_written(monkeypatch):
     monkeypatch.chdir("/proc")
     result = run("init", "iris")

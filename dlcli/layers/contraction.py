@@ -1,0 +1,81 @@
+"""The contractive penalty on a layer's Jacobian (Rifai et al. 2011)."""
+
+from collections.abc import Sequence
+from math import prod
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from dlcli.initialisers.zeros import Zeros
+from dlcli.kernels import activation as activations
+from dlcli.kernels import contraction as kernels
+from dlcli.kernels.launch import Launch
+from dlcli.layers.base import Arrays, BufferSpec, ParameterSpec, Shape, one_input
+from dlcli.layers.elementwise import Elementwise, rows
+from dlcli.options import Count, NonNegative
+
+
+class Contraction(Elementwise):
+    """y = h, and the loss gains weight · ‖∂h/∂x‖², the mean over samples of the squared norm of a Jacobian.
+
+    h = f(b + x W) is the output of a dense layer with inputs x, whose weights W are looked at:
+    ‖∂h/∂x‖² = Σ_j f'_j² Σ_i w_ij². Representations then change little where inputs do. The gradient goes to W, and
+    through h.
+    """
+
+    type: Literal["contraction"] = "contraction"
+    is_view: ClassVar[bool] = True
+    tied_to: Annotated[str, Field(min_length=1)]
+    """Name of the dense layer before it, whose Jacobian is meant."""
+    fan_in: Count
+    """Number of inputs of that layer."""
+    activation: Literal["sigmoid", "tanh"] = "sigmoid"
+    """Activation function of that layer."""
+    weight: NonNegative
+    """Weight of the penalty."""
+
+    def parameters(self, inputs: Sequence[Shape]) -> dict[str, ParameterSpec]:
+        units = prod(one_input(inputs))
+        return {"weights": ParameterSpec((self.fan_in, units), Zeros(), self.fan_in, units, owner=self.tied_to)}
+
+    def saved(self, inputs: Sequence[Shape]) -> dict[str, BufferSpec]:
+        units = prod(one_input(inputs))
+        return {
+            "norms": BufferSpec((units,), per_batch=True),
+            "slopes": BufferSpec((units,), per_batch=True),
+            "penalty": BufferSpec((1,), np.float64, per_batch=True),
+        }
+
+    @property
+    def _sigmoid(self) -> bool:
+        return self.activation == "sigmoid"
+
+    def forward(self, arrays: Arrays, training: bool, step: int) -> None:
+        x, y = arrays.inputs[0], arrays.output
+        arrays.run("forward", lambda: activations.forward.plan(activations.LINEAR, rows(x), rows(y)))
+        arrays.run("parts", lambda: self._plan_parts(arrays))
+
+    def _plan_parts(self, arrays: Arrays) -> list[Launch]:
+        norms, slopes = arrays.saved["norms"], arrays.saved["slopes"]
+        return [
+            *kernels.weight_norms.plan(arrays.parameters["weights"], norms),
+            *kernels.mean_slopes.plan(rows(arrays.inputs[0]), self._sigmoid, slopes),
+        ]
+
+    def penalty(self, arrays: Arrays) -> float:
+        norms, slopes, total = (arrays.saved[name] for name in ("norms", "slopes", "penalty"))
+        arrays.run("penalty", lambda: kernels.penalty.plan(norms, slopes, total))
+        return self.weight * float(total[0])
+
+    def backward(self, arrays: Arrays) -> None:
+        arrays.run("backward", lambda: self._plan_backward(arrays))
+
+    def _plan_backward(self, arrays: Arrays) -> list[Launch]:
+        h, dx, saved, plan = rows(arrays.inputs[0]), arrays.d_inputs[0], arrays.saved, []
+        if dx is not None:
+            plan += activations.forward.plan(activations.LINEAR, rows(arrays.d_output), rows(dx))
+            plan += kernels.input_gradient.plan(h, saved["norms"], self._sigmoid, self.weight, rows(dx))
+        if (sink := arrays.sinks["weights"]) is not None:
+            plan += kernels.weight_gradient.plan(arrays.parameters["weights"], saved["slopes"], self.weight, *sink)
+        return plan
