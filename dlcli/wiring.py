@@ -180,7 +180,7 @@ def _summary(
         key: last.get(key) for key in ("train_loss", "train_error", "validation_loss", "validation_error")
     }
     summary |= {"test_error": None, "test_loss": None}
-    if stages == "all" and history and data.test is not None:
+    if stages == "all" and (history or session.kept) and data.test is not None:
         path = find_checkpoint(session.directory.path)
         checkpoint = load(path)
         checkpoint.take(network.tensors, path)

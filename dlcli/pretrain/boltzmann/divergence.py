@@ -32,10 +32,12 @@ class Chains:
     """How the model's statistics are taken.
 
     steps: Gibbs steps per update. persistent: how many chains go on from update to update; 0: they start at the data.
+    sample_visible: whether visible states are drawn; otherwise their means stand for them.
     """
 
     steps: int = 1
     persistent: int = 0
+    sample_visible: bool = True
 
 
 @dataclass(frozen=True)
@@ -205,7 +207,7 @@ class _Buffers:
         dtype, (up_key, down_key), time = rbm.weights.dtype, owner._keys, owner._time
         self._rbm, self.split = rbm, (n, m)
         self.v, self.h = np.zeros((n + m, visible), dtype), np.zeros((n + m, hidden), dtype)
-        self._means = np.zeros((m, visible), dtype)
+        self._means = np.zeros((m, visible), dtype) if chains.sample_visible else self.v[n:]
         self._errors = np.zeros(n)
         states = owner._persistent if chains.persistent else np.zeros((n, hidden), dtype)
         drawn = None if chains.persistent else states
@@ -213,7 +215,7 @@ class _Buffers:
         self.chain: list[tuple[Pass, Pass]] = []
         for step in range(chains.steps):
             last = step == chains.steps - 1 and not chains.persistent
-            down = rbm.down(down_key, time, states, self._means, self.v[n:])
+            down = rbm.down(down_key, time, states, self._means, self.v[n:] if chains.sample_visible else None)
             up = rbm.up(up_key, time, self.v[n:], self.h[n:], None if last else states)
             self.chain.append((down, up))
         self._plan_errors(chains)

@@ -83,6 +83,8 @@ class DeepBoltzmannMachineMethod(Method):
     type: Literal["dbm"] = "dbm"
     steps: Count = 1
     """k: Gibbs steps for each update of the RBMs."""
+    sample_visible: bool = True
+    """Whether Gibbs steps of the RBMs draw the visible units' states; otherwise their means stand for them."""
     joint_training: DbmJoint
     """The stage in which all layers learn together."""
 
@@ -120,7 +122,7 @@ class DeepBoltzmannMachineMethod(Method):
             names.hidden_bias: bias,
             names.visible_bias: bias,
         }
-        return ContrastiveDivergence(rbm, names, specs, task.optimiser, Chains(self.steps), seed=network.seed)
+        return ContrastiveDivergence(rbm, names, specs, task.optimiser, Chains(self.steps, 0, self.sample_visible), seed=network.seed)
 
     def passed(self, node: Node, network: Network, models: Models) -> dict[str, Array]:
         """The next RBM's data: the means of this one's hidden units, whose input from below is doubled."""

@@ -17,6 +17,7 @@ from dlcli.options import Annotated, Count, Field, NonNegative, Options
 from dlcli.pretrain.base import Joint, Method, Task
 from dlcli.pretrain.belief_net import NO_DECAY, UpDownOptions, top_rbm, without_decay
 from dlcli.pretrain.boltzmann.divergence import Chains, ContrastiveDivergence, Names, Sparsity
+from dlcli.pretrain.boltzmann.monitor import monitored
 from dlcli.pretrain.boltzmann.rbm import ONCE, Factors, Rbm
 from dlcli.pretrain.units.base import Units
 from dlcli.pretrain.units.binary import Binary
@@ -52,6 +53,9 @@ class RestrictedBoltzmannMachine(Method):
     """k: Gibbs steps for each update."""
     chains: Annotated[int, Field(ge=0)] = 0
     """Persistent chains that the model's statistics come from (PCD); 0: chains start at the data each time (CD)."""
+    sample_visible: bool = True
+    """Whether Gibbs steps draw the visible units' states; otherwise their means stand for them, which is less noisy
+    (Hinton 2010, section 3.2)."""
     visible: Units | None = None
     """Kind of the visible units; by default binary where all of the layer's inputs lie in [0, 1], else gaussian."""
     hidden: Units | None = None
@@ -108,9 +112,10 @@ class RestrictedBoltzmannMachine(Method):
             names,
             specs,
             task.optimiser,
-            Chains(self.steps, self.chains),
+            Chains(self.steps, self.chains, self.sample_visible),
             seed=task.network.seed,
             sparsity=Sparsity(**self.sparsity.model_dump()) if self.sparsity else None,
+            monitor=monitored(rbm, task.train.x, task.network.seed),
         )
 
     def _rbm(self, task: Task, factors: Factors) -> Rbm:
