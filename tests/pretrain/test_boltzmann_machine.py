@@ -232,7 +232,7 @@ def test_chains_learn_what_couplings_of_visible_units_can_say():
 def test_chains_and_mean_field_learn_parity():
     method = BoltzmannMachine(chains=300, lateral={"visible": True, "hidden": True})
     _, objective = begun(method, PARITY, units=4, learning_rate=0.1, momentum=0.5)
-    fit(objective, PARITY, epochs=3000)
+    fit(objective, PARITY, epochs=1500)
     assert divergence(objective, PARITY) < 0.2
 
 
