@@ -32,7 +32,7 @@ SHRUNK = {
         *(f"network.pool_{name}.size=3" for name in ("auxiliary1", "auxiliary2")),
     ],
 }
-OWN_DATA = ("iris",)  # small as they are
+OWN_DATA = ("boltzmann_machine", "iris")  # small as they are
 COUNTS = {
     "alexnet": 60_965_224,
     "alexnet_ungrouped": 62_378_344,

@@ -60,11 +60,11 @@ def command(
     if pretrain is None:
         raise UsageError(f"{trained.path}: its config has no `pretrain` section")
     node = likelihood.chosen_layer(trained.network, trained.models, layer)
-    of = likelihood.parameters_of(node, trained.network, trained.models, pretrain)
     found_split, source = own_data(trained, split)
-    train = own_data(trained, "train")[1]
+    seen = likelihood.Seen.of(node, trained.network, own_data(trained, "train")[1])
+    of = likelihood.parameters_of(node, trained.network, trained.models, pretrain, seen)
     annealing = likelihood.Annealing(chains, steps, trained.experiment.seed)
-    found = likelihood.measure(of, node, trained.network, train, source, annealing)
+    found = likelihood.measure(of, node, trained.network, seen, source, annealing)
     if (stage := trained.record["progress"]["stage"]) == "supervised":
         tell(f"note: {trained.path} is of supervised training, which has changed the RBM's weights")
     exact = found.effective_chains is None

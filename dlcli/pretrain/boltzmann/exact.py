@@ -28,7 +28,7 @@ def states(units: int, rows: slice | None = None) -> Array:
     ------
     ValueError: there are more than `MOST_UNITS` units.
     """
-    _check(units)
+    check_units(units)
     numbers = np.arange(2**units) if rows is None else np.arange(rows.start, rows.stop)
     return ((numbers[:, None] >> np.arange(units)) & 1).astype(np.float64)
 
@@ -47,7 +47,7 @@ def log_partition(of: Parameters) -> float:
     """
     if of.variances is None and of.visible < of.hidden:
         return _over_visible_states(of)
-    _check(of.hidden)
+    check_units(of.hidden)
     parts = []
     for rows in pieces(2**of.hidden, 4 * of.visible):
         h = states(of.hidden, rows)
@@ -76,7 +76,7 @@ def joint_probabilities(of: Parameters) -> Array:
     ------
     ValueError: there are more than `MOST_UNITS` binary units in all, or Gaussian ones.
     """
-    _check(of.visible + of.hidden)
+    check_units(of.visible + of.hidden)
     of.swapped()  # binary on both sides
     v, h = states(of.visible), states(of.hidden)
     joint = (v @ of.visible_bias)[:, None] + h @ of.hidden_bias + v @ of.weights @ h.T
@@ -124,7 +124,7 @@ def likelihood_gradient(of: Parameters, v: Array) -> Parameters:
 
 def _over_visible_states(of: Parameters) -> float:
     """log Σ_v e^{−F(v)}, over the labels too where there are any."""
-    _check(of.visible)
+    check_units(of.visible)
     labels = 1 if of.label_bias is None else len(of.label_bias)
     parts = []
     for rows in pieces(2**of.visible, of.visible + 4 * labels * of.hidden):
@@ -155,7 +155,8 @@ def _log_label_sum(of: Parameters, h: Array) -> Array:
     return log_sum_exp(of.label_bias + h @ of.label_weights.T, axis=1)
 
 
-def _check(units: int) -> None:
+def check_units(units: int) -> None:
+    """Raise ValueError where there are more than `MOST_UNITS` units."""
     if units > MOST_UNITS:
         raise ValueError(
             f"found {units} units whose states are to be visited one by one, expected {MOST_UNITS} at most"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -10,10 +11,13 @@ from dlcli.errors import UsageError
 from dlcli.graph import SAMPLES, Node
 from dlcli.layers.base import Array
 from dlcli.network import Network
-from dlcli.pretrain.boltzmann.ais import Estimate, biases_of, estimate_log_partition, graded
+from dlcli.pretrain.boltzmann.ais import biases_of, estimate_log_partition, graded
 from dlcli.pretrain.boltzmann.energy import Parameters, free_energy
-from dlcli.pretrain.boltzmann.exact import is_small, log_partition
+from dlcli.pretrain.boltzmann.exact import MOST_UNITS, is_small, log_partition
+from dlcli.pretrain.methods.rbm import HIDDEN
 from dlcli.pretrain.options import PretrainOptions
+from dlcli.pretrain.units.binary import Binary
+from dlcli.pretrain.units.gaussian import Gaussian
 
 BATCH = 100  # samples passed at once; no result depends on it
 VISIBLE_BIAS, LOG_VARIANCE = "rbm/visible_bias", "rbm/log_variance"  # behind a layer's name, among what is kept
@@ -24,7 +28,7 @@ class Likelihood:
     """What `measure` finds, in nats.
 
     log_likelihood: mean over the samples. low, high: the same with log(Ẑ ± 3σ) for log Ẑ, where log Z is estimated.
-    log_partition: log Z. effective_chains: see `Estimate`; None where log Z is exact.
+    log_partition: log Z. effective_chains: see `dlcli.pretrain.boltzmann.ais.Estimate`; None where log Z is exact.
     """
 
     log_likelihood: float
@@ -59,30 +63,47 @@ def chosen_layer(network: Network, models: Mapping[str, Array], name: str | None
     return found[0]
 
 
-def parameters_of(node: Node, network: Network, models: Mapping[str, Array], options: PretrainOptions) -> Parameters:
-    """The parameters of a layer's RBM.
+def parameters_of(
+    node: Node, network: Network, models: Mapping[str, Array], options: PretrainOptions, seen: "Seen"
+) -> Parameters:
+    """The parameters of a layer's RBM that learned from the inputs ``seen``.
 
     Raises
     ------
     UsageError: its units are neither binary nor, on the visible side, Gaussian.
     """
     method = options.of(node.name).method
-    visible, hidden = (getattr(getattr(method, side, None), "type", None) for side in ("visible", "hidden"))
-    if hidden is None:
-        hidden = "binary" if getattr(node.layer, "activation", None) == "sigmoid" else "other"
-    if hidden != "binary" or visible not in (None, "binary", "gaussian"):
+    hidden = getattr(method, "hidden", None) or HIDDEN.get(getattr(node.layer, "activation", ""))
+    visible = getattr(method, "visible", None) or (Binary() if seen.in_range else Gaussian())
+    if not isinstance(hidden, Binary) or not isinstance(visible, Binary | Gaussian):
         raise UsageError(
-            f"the RBM of {node.name} has units whose sums are not known; expected binary hidden units and binary or "
+            f"the RBM of {node.name} has units over which no sum is known; expected binary hidden units and binary or "
             "gaussian visible ones"
         )
-    log_variance = models.get(f"{node.name}.{LOG_VARIANCE}")
-    variances = np.exp(log_variance) if log_variance is not None else None
     bias = models[f"{node.name}.{VISIBLE_BIAS}"]
-    if variances is None and visible == "gaussian":
-        variances = np.ones_like(bias)
-    return Parameters(
-        network.parameters[node.source("weights")], bias, network.parameters[node.source("bias")], variances
-    )
+    log_variance = models.get(f"{node.name}.{LOG_VARIANCE}", np.zeros_like(bias))
+    variances = np.exp(log_variance) if isinstance(visible, Gaussian) else None
+    weights, hidden_bias = (network.parameters[node.source(name)] for name in ("weights", "bias"))
+    return Parameters(weights, bias, hidden_bias, variances)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is to be known of a layer's inputs in training: their sum over the samples (visible,), how many samples,
+    and whether all of the inputs are from 0 to 1.
+    """
+
+    total: Array
+    samples: int
+    in_range: bool
+
+    @classmethod
+    def of(cls, node: Node, network: Network, train: BatchSource) -> "Seen":
+        total, in_range = np.zeros(prod(node.inputs[0])), True
+        for x in inputs_of(node, network, train):
+            total += x.sum(axis=0, dtype=np.float64)
+            in_range = in_range and _in_range(x)
+        return cls(total, len(train), in_range)
 
 
 def inputs_of(node: Node, network: Network, source: BatchSource) -> Iterator[Array]:
@@ -97,47 +118,40 @@ def inputs_of(node: Node, network: Network, source: BatchSource) -> Iterator[Arr
 
 
 def measure(
-    of: Parameters, node: Node, network: Network, train: BatchSource, source: BatchSource, annealing: Annealing
+    of: Parameters, node: Node, network: Network, seen: Seen, source: BatchSource, annealing: Annealing
 ) -> Likelihood:
     """The mean log-likelihood of a source's samples.
 
-    ``train`` gives the base rates that the annealing starts from. Samples between 0 and 1 are taken as in
+    ``seen`` gives the base rates that the annealing starts from. Samples between 0 and 1 are taken as in
     `dlcli.pretrain.boltzmann.exact.log_likelihood`.
 
     Raises
     ------
-    UsageError: binary units have samples beyond 0 and 1, or the sum over Gaussian ones has too many hidden units.
+    UsageError: binary units have samples beyond 0 and 1, or there are too many hidden units beside Gaussian ones.
     """
+    if of.variances is not None and not is_small(of):
+        found = f"{node.name} has {of.hidden} hidden units and gaussian visible ones"
+        raise UsageError(f"{found}; expected {MOST_UNITS} at most, whose states can all be visited")
     total = 0.0
     for x in inputs_of(node, network, source):
-        if of.variances is None and not (x.min() >= 0 and x.max() <= 1):
-            raise UsageError(
-                f"the inputs of {node.name} go from {x.min():g} to {x.max():g}; expected numbers from 0 to 1, or an "
-                "RBM whose `visible` is gaussian"
-            )
+        if of.variances is None and not _in_range(x):
+            raise UsageError(f"found inputs of {node.name} that are not from 0 to 1; its RBM has binary units for them")
         total += float(free_energy(of, x).sum())
     free = total / len(source)
     if is_small(of):
         log_z = log_partition(of)
         return Likelihood(-free - log_z, -free - log_z, -free - log_z, log_z, None)
-    if of.variances is not None:
-        raise UsageError(
-            f"{node.name} has {of.hidden} hidden units; expected 20 at most where visible ones are gaussian"
-        )
-    found = _anneal(of, node, network, train, annealing)
+    base = biases_of(seen.total, seen.samples)
+    betas = graded(annealing.steps)
+    z = estimate_log_partition(of, base, betas=betas, chains=annealing.chains, seed=annealing.seed)
     return Likelihood(
-        log_likelihood=-free - found.log_z,
-        low=-free - found.high,
-        high=-free - found.low,
-        log_partition=found.log_z,
-        effective_chains=found.effective_chains,
+        log_likelihood=-free - z.log_z,
+        low=-free - z.high,
+        high=-free - z.low,
+        log_partition=z.log_z,
+        effective_chains=z.effective_chains,
     )
 
 
-def _anneal(of: Parameters, node: Node, network: Network, train: BatchSource, annealing: Annealing) -> Estimate:
-    counts = np.zeros(of.visible)
-    for x in inputs_of(node, network, train):
-        counts += x.sum(axis=0, dtype=np.float64)
-    base = biases_of(counts, len(train))
-    betas = graded(annealing.steps)
-    return estimate_log_partition(of, base, betas=betas, chains=annealing.chains, seed=annealing.seed)
+def _in_range(x: Array) -> bool:
+    return bool(x.min() >= 0 and x.max() <= 1)

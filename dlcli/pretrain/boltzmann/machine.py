@@ -22,7 +22,7 @@ from dlcli.kernels.constants import zeros
 from dlcli.kernels.sink import STORE
 from dlcli.layers.base import Array
 from dlcli.pretrain.boltzmann.energy import log_sum_exp, pieces
-from dlcli.pretrain.boltzmann.exact import states
+from dlcli.pretrain.boltzmann.exact import check_units, states
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,8 @@ def log_partition(of: Machine) -> float:
     ------
     ValueError: there are more than 20 units.
     """
-    return float(log_sum_exp(np.array([log_sum_exp(exponents) for _, exponents in _all_states(of)])))
+    _, _, exponents = _halves(of)
+    return float(log_sum_exp(exponents))
 
 
 def model_moments(of: Machine, log_z: float) -> Moments:
@@ -143,13 +144,11 @@ def model_moments(of: Machine, log_z: float) -> Moments:
     ------
     ValueError: there are more than 20 units.
     """
-    units = len(of.bias)
-    found = Moments(np.zeros((units, units)), np.zeros(units))
-    for s, exponents in _all_states(of):
-        p = np.exp(exponents - log_z)
-        found.second[...] += (s * p[:, None]).T @ s
-        found.first[...] += p @ s
-    return found
+    a, b, exponents = _halves(of)
+    p = np.exp(exponents - log_z)
+    of_a, of_b, across = p.sum(axis=1), p.sum(axis=0), a.T @ p @ b
+    second = np.block([[(a * of_a[:, None]).T @ a, across], [across.T, (b * of_b[:, None]).T @ b]])
+    return Moments(second, np.concatenate([of_a @ a, of_b @ b]))
 
 
 def _clamped(of: Machine, v: Array) -> tuple[Array, Array]:
@@ -163,11 +162,18 @@ def _hidden_states(of: Machine, samples: int) -> Iterator[Array]:
     return (states(of.hidden, rows) for rows in pieces(2**of.hidden, 2 * samples + 2 * of.hidden))
 
 
-def _all_states(of: Machine) -> Iterator[tuple[Array, Array]]:
-    """All states in pieces, each (n, units) with −E (n,)."""
-    units, couplings = len(of.bias), np.asarray(of.couplings, np.float64)
-    found = (states(units, rows) for rows in pieces(2**units, 3 * units))
-    return ((s, s @ of.bias + _own(couplings, s)) for s in found)
+def _halves(of: Machine) -> tuple[Array, Array, Array]:
+    """All states a of the first half of the units and b of the second, and −E of every pair of them.
+
+    So a state's couplings within a half are summed once for all states of the other, not once for each.
+    """
+    units = len(of.bias)
+    check_units(units)
+    couplings, half = np.asarray(of.couplings, np.float64), units // 2
+    a, b = states(half), states(units - half)
+    of_a = _own(couplings[:half, :half], a) + a @ of.bias[:half]
+    of_b = _own(couplings[half:, half:], b) + b @ of.bias[half:]
+    return a, b, of_a[:, None] + of_b + a @ couplings[:half, half:] @ b.T
 
 
 def _own(couplings: Array, s: Array) -> Array:

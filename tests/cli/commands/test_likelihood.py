@@ -1,0 +1,109 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dlcli.pretrain.boltzmann import exact
+from dlcli.pretrain.boltzmann.energy import Parameters
+from dlcli.training.checkpoint import load
+from tests.cli.conftest import run
+
+CONFIG = """\
+name: bits
+data:
+  source: {type: npz, file: bits.npz}
+  validation: 0.25
+network:
+  - {type: dense, name: hidden1, units: UNITS, activation: sigmoid}
+  - {type: dense, name: hidden2, units: 3, activation: sigmoid}
+  - {type: dense, name: output, units: 2}
+loss: softmax_cross_entropy
+pretrain: {method: {type: rbm}, epochs: 2}
+sgd: {learning_rate: 0.1}
+training: {epochs: 1}
+"""
+
+
+@pytest.fixture(scope="module")
+def bits(tmp_path_factory):
+    """A folder with data of 24 bits, and runs with 5 hidden units, with 24, and with supervised training."""
+    folder = tmp_path_factory.mktemp("bits")
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 2, (100, 24)).astype(np.float32), rng.integers(0, 2, 100)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        np.savez("bits.npz", x_train=x[:80], y_train=y[:80], x_test=x[80:], y_test=y[80:])
+        for name, command, units in (("small", "pretrain", 5), ("large", "pretrain", 24), ("tuned", "train", 5)):
+            Path(f"{name}.yaml").write_text(CONFIG.replace("UNITS", str(units)))
+            assert run(command, f"{name}.yaml", "--out", name, "--quiet").exit_code == 0
+        yield folder
+
+
+def likelihood(*arguments) -> dict:
+    result = run("likelihood", *arguments, "--json")
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def test_json_has_the_promised_keys(bits):
+    result = likelihood("small")
+    tensors = load(bits / "small/checkpoints/last.safetensors").tensors
+    names = ("hidden1/weights", "hidden1.rbm/visible_bias", "hidden1/bias")
+    of = Parameters(*(tensors[name] for name in names))
+    x = np.load("bits.npz")["x_test"]
+    log_z = exact.log_partition(of)
+    assert result.pop("log_likelihood") == pytest.approx(exact.log_likelihood(of, x, log_z).mean())
+    assert result.pop("log_partition") == pytest.approx(log_z)
+    assert result == {
+        "layer": "hidden1", "stage": "pretrain/hidden2", "split": "test", "samples": 20, "exact": True,
+        "interval": None, "chains": None, "steps": None, "effective_chains": None,
+    }  # fmt: skip
+
+
+def test_layer_and_split_are_chosen(bits):
+    found = [likelihood("small", "--layer", layer, "--split", split) for layer in ("hidden1", "hidden2")
+             for split in ("train", "validation", "test")]  # fmt: skip
+    assert [result["samples"] for result in found] == [60, 20, 20] * 2
+    assert [result["layer"] for result in found] == ["hidden1"] * 3 + ["hidden2"] * 3
+    assert len({result["log_likelihood"] for result in found}) == 6
+
+
+def test_a_large_one_is_estimated(bits):
+    result = likelihood("large", "--chains", "20", "--steps", "200")
+    assert (result["exact"], result["chains"], result["steps"]) == (False, 20, 200)
+    low, high = result["interval"]
+    assert low < result["log_likelihood"] < high
+    assert result == likelihood("large", "--chains", "20", "--steps", "200")
+    text = run("likelihood", "large", "--chains", "20", "--steps", "200").stdout
+    assert f"log-likelihood    {result['log_likelihood']:.4f} nats a sample\n" in text
+    assert f"within 3 errors   {low:.4f} to {high:.4f}\n" in text
+    assert text.endswith(", estimated\n")
+
+
+def test_text(bits):
+    result = run("likelihood", "small")
+    assert result.stdout.startswith("layer           hidden1\nsplit           test\nsamples         20\n")
+    assert result.stdout.endswith(", exact\n")
+    assert not result.stderr
+
+
+def test_supervised_training_is_noted(bits):
+    result = run("likelihood", "tuned", "--json")
+    assert json.loads(result.stdout)["stage"] == "supervised"
+    assert "of supervised training, which has changed the RBM's weights" in result.stderr
+
+
+def test_runs_without_an_rbm_are_refused(bits, trained, tmp_path):
+    result = run("likelihood", trained)
+    assert result.exit_code == 2
+    assert "no layer has been pretrained as an RBM" in result.stderr
+    result = run("likelihood", "small", "--layer", "output")
+    assert (result.exit_code, "'output' has been" in result.stderr) == (2, True)
+    assert run("likelihood", "large", "--chains", "1").exit_code == 2
+    path = tmp_path / "plain.yaml"
+    path.write_text(CONFIG.replace("UNITS", "5").replace("pretrain: {method: {type: rbm}, epochs: 2}\n", ""))
+    assert run("train", path, "--out", tmp_path / "plain", "--quiet").exit_code == 0
+    result = run("likelihood", tmp_path / "plain")
+    assert result.exit_code == 2
+    assert "its config has no `pretrain` section" in result.stderr
