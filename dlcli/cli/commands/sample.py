@@ -42,7 +42,7 @@ def command(
     run: Path, count: int, steps: int, seed: int, label: int | None, layer: str | None, output: Path | None,
     checkpoint: str | None,
 ) -> None:  # fmt: skip
-    """Draw samples from a model of the data: an RBM, or a stack of them.
+    """Draw samples from an RBM, or a stack of RBMs.
 
     A line of JSON each, with `index` and `sample`, the means of the visible units at the end of a Gibbs chain of its
     own. The model is made of the layers that were pretrained as RBMs, as they are now: supervised training changes
