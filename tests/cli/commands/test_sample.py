@@ -33,7 +33,7 @@ def test_files_have_the_same(belief, tmp_path):
     [
         (["--label", "1"], "found label 1, but the model was trained without labels"),
         (["--output", "s.jpg"], "expected a name that ends in .png or .npz"),
-        (["--layer", "output"], "found no generative model in layer output"),
+        (["--layer", "output"], "found no generative model with output at the top"),
     ],
 )
 def test_mistakes(belief, words, message):
