@@ -35,7 +35,7 @@ from dlcli.training.stage import Models, Plan, Stage
 from dlcli.training.transfer import frozen, transfer
 
 SUPERVISED = "supervised"
-MAY_CHANGE = ("output.", "training.epochs")  # between a run and its resumption
+MAY_CHANGE = ("output.", "training.epochs", "pretrain.memory_limit")  # between a run and its resumption
 
 
 def run(
@@ -62,7 +62,7 @@ def run(
             raise UsageError("the config has no `pretrain` section")
         data = prepare(experiment.data)
         network = build_network(experiment, data)
-        plans = plan(experiment, data, network)
+        plans = plan(experiment, data, network, directory)
         start = _Start() if init is None else _start_from(init, network, replaced)
         output = experiment.output
         with RunDirectory(directory, resume=resume, overwrite=overwrite, keep=output.keep) as run_directory:
@@ -126,9 +126,12 @@ def build_network(experiment: Experiment, data: Prepared) -> Network:
     return network
 
 
-def plan(experiment: Experiment, data: Prepared, network: Network) -> list[Plan]:
-    """Every stage of the run, in order: each layer's pretraining, then supervised training."""
-    shared = Shared(experiment.data.batch_size, experiment.seed, experiment.data.shuffle)
+def plan(experiment: Experiment, data: Prepared, network: Network, directory: Path | None = None) -> list[Plan]:
+    """Every stage of the run, in order: each layer's pretraining, then supervised training.
+
+    ``directory`` is the run's, for what does not fit into memory; None: the folder of temporary files.
+    """
+    shared = Shared(experiment.data.batch_size, experiment.seed, experiment.data.shuffle, directory)
 
     def supervised(_: Models) -> Stage:
         training = experiment.training

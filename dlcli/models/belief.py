@@ -1,10 +1,12 @@
 """RBMs that generate: one, or a stack of them, which is a deep belief network.
 
 G. Hinton, S. Osindero, Y. Teh, "A fast learning algorithm for deep belief nets" (2006), section 5: Gibbs steps in the
-uppermost RBM, then one pass down, by the lower layers' weights, transposed.
+uppermost RBM, then one pass down, by the lower layers' weights, transposed, or by those that the up-down algorithm has
+given them for generation.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,11 +14,12 @@ from dlcli import random
 from dlcli.errors import CheckpointError, UsageError
 from dlcli.graph import Node
 from dlcli.layers.base import Array, Shape
+from dlcli.layers.class_rbm import ClassRbm
 from dlcli.models.features import chosen_layer, passes
-from dlcli.models.generation import Generative
-from dlcli.pretrain.boltzmann.divergence import Names
+from dlcli.models.generative import Generative
 from dlcli.pretrain.boltzmann.rbm import Rbm
 from dlcli.pretrain.units.base import Units
+from dlcli.pretrain.units.binary import Binary
 from dlcli.trained import Trained
 
 
@@ -36,7 +39,7 @@ class BeliefNetwork(Generative):
     def chains(self, count: int, seed: int, label: int | None = None) -> Iterator[Array]:
         top = self._machines[-1]
         visible, hidden = top.weights.shape
-        dtype, time = top.weights.dtype, np.zeros(1, np.int64)
+        size, dtype, time = visible - top.labels, top.weights.dtype, np.zeros(1, np.int64)
         means, v = np.zeros((count, visible), dtype), np.zeros((count, visible), dtype)
         probabilities, h = np.zeros((count, hidden), dtype), np.zeros((count, hidden), dtype)
         h[:] = random.generator(seed, "sample", "start").integers(0, 2, h.shape)
@@ -47,10 +50,9 @@ class BeliefNetwork(Generative):
             time += 1
             down.run()
             if label is not None:
-                v[:, visible - top.labels :] = 0
-                v[:, visible - top.labels + label] = 1
-            samples = below.run(means[:, : visible - top.labels], v[:, : visible - top.labels])
-            yield samples.reshape(count, *self.shape).copy()
+                v[:, size:] = 0
+                v[:, size + label] = 1
+            yield below.run(means[:, :size], v[:, :size]).reshape(count, *self.shape).copy()
             up.run()
 
 
@@ -79,44 +81,47 @@ class _Descent:
         return self._means
 
 
-def stack_of_rbms(trained: Trained, layer: str | None) -> BeliefNetwork | None:
+def belief_network(trained: Trained, layer: str | None) -> BeliefNetwork | None:
     """The RBMs up to a layer; None where it, or any if none is named, was not pretrained as one.
 
     Raises
     ------
     UsageError: something else stands between them.
+    CheckpointError: the checkpoint does not describe them.
     """
     nodes = trained.network.graph.nodes
-    places = [place for place, node in enumerate(nodes) if Names(node.name).visible_bias in trained.models]
+    places = [place for place, node in enumerate(nodes) if f"{node.name}.rbm/weights" in trained.models]
     if layer is not None:
         top = nodes.index(chosen_layer(trained, layer))
-        places = places if top in places else []
-        places = [place for place in places if place <= top]
+        places = [place for place in places if place <= top] if top in places else []
     if not places:
         return None
     for node in (nodes[place] for place in range(places[-1]) if place not in places):
         if not passes(node):
             raise UsageError(f"{node.name} stands below {nodes[places[-1]].name} and is no RBM; expected --layer")
-    return BeliefNetwork([machine_of(trained, nodes[place]) for place in places], trained.network.graph.input_shape)
+    *below, uppermost = [nodes[place] for place in places]
+    machines = [_directed(trained, node) or rbm_of(trained, node) for node in below]
+    return BeliefNetwork([*machines, rbm_of(trained, uppermost)], trained.network.graph.input_shape)
 
 
-def machine_of(trained: Trained, node: Node) -> Rbm:
-    """The RBM that a layer was pretrained as, with the layer's weights as they are now.
+def rbm_of(trained: Trained, node: Node) -> Rbm:
+    """The RBM that a layer was pretrained as.
 
     Raises
     ------
     CheckpointError: the checkpoint does not describe it.
     """
-    names, parameters = Names(node.name), trained.network.parameters
+    models, prefix = trained.models, f"{node.name}.rbm"
     try:
         note = trained.notes[node.name]
         rbm = Rbm(
-            weights=parameters[names.weights],
-            visible_bias=trained.models[names.visible_bias],
-            hidden_bias=parameters[names.hidden_bias],
+            weights=models[f"{prefix}/weights"],
+            visible_bias=models[f"{prefix}/visible_bias"],
+            hidden_bias=models[f"{prefix}/bias"],
             visible=_units(note["visible"]),
             hidden=_units(note["hidden"]),
-            log_variance=trained.models.get(names.log_variance),
+            labels=node.layer.classes if isinstance(node.layer, ClassRbm) else 0,
+            log_variance=models.get(f"{prefix}/log_variance"),
         )
         sizes = (len(rbm.visible_bias), len(rbm.hidden_bias))
         if rbm.weights.shape != sizes:
@@ -126,5 +131,13 @@ def machine_of(trained: Trained, node: Node) -> Rbm:
     return rbm
 
 
-def _units(options: dict[str, str]) -> Units:
+def _directed(trained: Trained, node: Node) -> Rbm | None:
+    """A layer with weights of its own for generation, as a machine of which only the way down is used."""
+    weights, bias = (trained.models.get(f"{node.name}.generation/{name}") for name in ("weights", "bias"))
+    if weights is None or bias is None:
+        return None
+    return Rbm(np.ascontiguousarray(weights.T), bias, np.zeros(len(weights), weights.dtype), Binary(), Binary())
+
+
+def _units(options: dict[str, Any]) -> Units:
     return Units.members()[options["type"]].model_validate(options)

@@ -1,7 +1,8 @@
 """The way back through a pretrained layer: from its output to a reconstruction of its input.
 
 This is the one place that knows which models have one. An autoencoder's mirror stands in the checkpoint's notes; an
-RBM's visible units are a mirror with the layer's own weights.
+RBM's visible units are a mirror with the machine's weights, which the layer gets back on the way up, too. A layer of a
+deep belief net that has learned by the up-down algorithm has weights of its own for the way down.
 """
 
 from math import prod
@@ -10,8 +11,8 @@ from typing import Any
 from dlcli.errors import CheckpointError, UsageError
 from dlcli.graph import Node
 from dlcli.layers.base import Activation, Array, Layer
+from dlcli.layers.dense import Dense
 from dlcli.layers.dense_transposed import DenseTransposed
-from dlcli.pretrain.boltzmann.divergence import Names
 from dlcli.pretrain.methods.autoencoder import MIRROR
 from dlcli.trained import Trained
 
@@ -19,7 +20,8 @@ VISIBLE: dict[str, Activation] = {"binary": "sigmoid", "gaussian": "linear", "re
 
 
 def mirror_of(trained: Trained, node: Node) -> tuple[list[Layer], dict[str, Array]] | None:
-    """The layers that lead back, each with a name of its own, and their arrays, by name; None: there is no way.
+    """The layers that lead back, each with a name of its own, and arrays, theirs and new ones of the layer itself, by
+    name; None: there is no way.
 
     Raises
     ------
@@ -31,26 +33,39 @@ def mirror_of(trained: Trained, node: Node) -> tuple[list[Layer], dict[str, Arra
         if MIRROR in note:
             layers = [_layer(name, options) for name, options in note[MIRROR]]
             return layers, {name: array for name, array in trained.models.items() if _owner(name) in _names(layers)}
-        if (bias := trained.models.get(Names(node.name).visible_bias)) is not None:
-            return _visible(node, bias, note["visible"]["type"])
+        if isinstance(node.layer, Dense) and f"{node.name}.generation/weights" in trained.models:
+            return _generation(trained, node)
+        if isinstance(node.layer, Dense) and f"{node.name}.rbm/weights" in trained.models:
+            return _visible(trained, node, note["visible"]["type"])
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{trained.path}: its notes on {node.name} are not those of dlcli: {error}") from error
     return None
 
 
-def _visible(node: Node, bias: Array, units: str) -> tuple[list[Layer], dict[str, Array]]:
-    """The visible side of an RBM, without labels."""
+def _visible(trained: Trained, node: Node, units: str) -> tuple[list[Layer], dict[str, Array]]:
+    """The visible side of an RBM."""
     if units not in VISIBLE:
         kinds = ", ".join(VISIBLE)
         raise UsageError(f"{node.name} reconstructs its input by {units} units; expected one of: {kinds}")
-    size = prod(node.inputs[0])
-    name = f"{node.name}.visible"
-    layer = DenseTransposed(tied_to=node.name, units=size, activation=VISIBLE[units])
-    return [layer.model_copy(update={"name": name})], {f"{name}/bias": bias[:size].copy()}
+    name, own = f"{node.name}.visible", f"{node.name}.rbm"
+    layer = DenseTransposed(tied_to=node.name, units=prod(node.inputs[0]), activation=VISIBLE[units])
+    arrays = {f"{node.name}/{each}": trained.models[f"{own}/{each}"] for each in ("weights", "bias")}
+    return [_named(layer, name)], arrays | {f"{name}/bias": trained.models[f"{own}/visible_bias"]}
+
+
+def _generation(trained: Trained, node: Node) -> tuple[list[Layer], dict[str, Array]]:
+    """The way down of a directed layer."""
+    name = f"{node.name}.generation"
+    layer = Dense(units=prod(node.inputs[0]), activation="sigmoid")
+    return [_named(layer, name)], {f"{name}/{each}": trained.models[f"{name}/{each}"] for each in ("weights", "bias")}
+
+
+def _named(layer: Layer, name: str) -> Layer:
+    return layer.model_copy(update={"name": name})
 
 
 def _layer(name: str, options: dict[str, Any]) -> Layer:
-    return Layer.members()[options["type"]].model_validate(options).model_copy(update={"name": name})
+    return _named(Layer.members()[options["type"]].model_validate(options), name)
 
 
 def _owner(tensor: str) -> str:

@@ -1,7 +1,8 @@
 """Inputs as a model sees them: up through its layers, and back down."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from dlcli.kernels import activation as activations
 from dlcli.layers.base import Array, Layer
 from dlcli.layers.reshape import Reshape
 from dlcli.losses.sigmoid_cross_entropy import SigmoidCrossEntropy
+from dlcli.models.deep_boltzmann import deep_boltzmann_machine
 from dlcli.models.features import BATCH, chosen_layer, passes
 from dlcli.models.mirrors import mirror_of
 from dlcli.network import Network
@@ -20,19 +22,15 @@ from dlcli.trained import Trained
 
 @dataclass(frozen=True)
 class Reconstructor:
-    """A network whose output, after ``function``, is meant to be its input."""
+    """Something that gives, for inputs (n, *sample_shape), what it takes them for: values of the same number."""
 
-    network: Network
-    function: int = activations.LINEAR
+    reconstruct: Callable[[Array], Array]
 
     def pairs(self, sources: Iterable[BatchSource]) -> Iterator[tuple[Array, Array]]:
         """Inputs, as the transforms leave them, and their reconstructions, both (n, *sample_shape), in order."""
         for source in sources:
             for batch in source.iterate(BATCH):
-                outputs = self.network.forward(batch.x)
-                if self.function != activations.LINEAR:
-                    activations.forward(self.function, outputs, outputs)
-                yield batch.x.copy(), outputs.reshape(batch.x.shape).copy()
+                yield batch.x.copy(), self.reconstruct(batch.x).reshape(batch.x.shape).copy()
 
 
 def reconstructor(trained: Trained, layer: str | None = None) -> Reconstructor:
@@ -42,15 +40,16 @@ def reconstructor(trained: Trained, layer: str | None = None) -> Reconstructor:
     ----------
     layer: up to which inputs go before they come back, by the mirrors of pretraining; by default the last pretrained
         one. A network that was trained to give its inputs reconstructs them by its own output, unless a layer is named.
+        A deep Boltzmann machine infers its hidden layers by mean field.
 
     Raises
     ------
     UsageError: nothing was pretrained (so far up), or there is no way back through a layer between.
     """
-    own = layer is None and getattr(trained.experiment.data, "targets", None) == "input"
-    if own:
-        logits = isinstance(trained.experiment.main_loss, SigmoidCrossEntropy)
-        return Reconstructor(trained.network, activations.SIGMOID if logits else activations.LINEAR)
+    if layer is None and trained.experiment.data.targets == "input":
+        return Reconstructor(partial(_output, trained))
+    if (machine := deep_boltzmann_machine(trained, layer)) is not None:
+        return Reconstructor(machine.reconstruct)
     nodes = _nodes(trained, layer)
     tensors = trained.network.tensors
     up = [node.layer.model_copy(update={"name": node.name, "inputs": None, "share": None}) for node in nodes]
@@ -68,16 +67,25 @@ def reconstructor(trained: Trained, layer: str | None = None) -> Reconstructor:
         down += mirror[0]
         tensors |= mirror[1]
     try:
-        return Reconstructor(Network(Graph.build([*up, *down], nodes[0].inputs[0]), parameters=tensors))
+        network = Network(Graph.build([*up, *down], nodes[0].inputs[0]), parameters=tensors)
     except (MisfitError, ValueError) as error:
         message = error.message if isinstance(error, MisfitError) else str(error)
         raise UsageError(f"the way back from {nodes[-1].name} does not fit together: {message}") from error
+    return Reconstructor(network.forward)
 
 
 def squared_errors(inputs: Array, reconstructions: Array) -> Array:
     """(n,) float64: Σ_i (x_i − x'_i)² of each sample."""
     difference = (inputs.astype(np.float64) - reconstructions).reshape(len(inputs), -1)
     return np.asarray(np.square(difference).sum(axis=1))
+
+
+def _output(trained: Trained, x: Array) -> Array:
+    """The network's output, with the sigmoid that belongs to its loss."""
+    outputs = trained.network.forward(x)
+    if isinstance(trained.experiment.main_loss, SigmoidCrossEntropy):
+        activations.forward(activations.SIGMOID, outputs, outputs)
+    return outputs
 
 
 def _nodes(trained: Trained, layer: str | None) -> tuple[Node, ...]:

@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from dlcli.data.pipeline import BatchSource
 from dlcli.errors import MisfitError
 from dlcli.graph import Graph, Node
@@ -11,6 +9,7 @@ from dlcli.layers.base import Array
 from dlcli.network import Network
 from dlcli.pretrain.base import Joint
 from dlcli.pretrain.options import PretrainOptions
+from dlcli.pretrain.storage import Storage
 
 
 def stage_name(node: Node, joint: Joint | None = None) -> str:
@@ -91,12 +90,16 @@ class Walk:
     network: whose parameters are being pretrained; layers are passed in evaluation mode.
     sources: the data sets to pass, e.g. training and validation.
     batch_size: samples passed at once (no result depends on it).
+    storage: where outputs are kept (nor on that).
     """
 
-    def __init__(self, network: Network, sources: Sequence[BatchSource], batch_size: int) -> None:
+    def __init__(
+        self, network: Network, sources: Sequence[BatchSource], batch_size: int, storage: Storage | None = None
+    ) -> None:
         self._network, self._batch_size = network, batch_size
+        self._storage = storage or Storage()
         self._place = 0
-        self._features = [_materialise(source, batch_size, network.dtype) for source in sources]
+        self._features = [self._materialise(source) for source in sources]
 
     def inputs_of(self, node: Node, instead: Mapping[str, Array] | None = None) -> list[Array]:
         """What ``node`` takes, (N, …) for each source: the outputs of the layers below it, as they are now.
@@ -118,14 +121,17 @@ class Walk:
         tensors |= {f"{node.name}/{name}": tensors[node.source(name)] for node in nodes for name in node.parameters}
         part = Network(Graph.build(layers, nodes[0].inputs[0]), parameters=tensors)
         for index, features in enumerate(self._features):
-            outputs = np.empty((len(features), *nodes[-1].shape), features.dtype)
+            outputs = self._storage.empty((len(features), *nodes[-1].shape), features.dtype)
             for start in range(0, len(features), self._batch_size):
                 batch = features[start : start + self._batch_size]
                 outputs[start : start + len(batch)] = part.forward(batch)
             self._features[index] = outputs
 
-
-def _materialise(source: BatchSource, batch_size: int, dtype: np.dtype) -> Array:
-    """All of a source's samples, transformed."""
-    batches = source.iterate(batch_size, dtype=dtype)
-    return np.concatenate([batch.x.copy() for batch in batches])
+    def _materialise(self, source: BatchSource) -> Array:
+        """All of a source's samples, transformed."""
+        samples = self._storage.empty((len(source), *source.sample_shape), self._network.dtype)
+        start = 0
+        for batch in source.iterate(self._batch_size, dtype=self._network.dtype):
+            samples[start : start + len(batch.x)] = batch.x
+            start += len(batch.x)
+        return samples

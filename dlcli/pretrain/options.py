@@ -5,7 +5,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BeforeValidator, Field, model_validator
 
 from dlcli.optim.base import Optimiser
-from dlcli.options import Also, Count, Family, Listed, Options
+from dlcli.options import Also, Count, Family, Listed, Options, Positive
 from dlcli.pretrain.base import Method
 
 
@@ -47,6 +47,10 @@ class PretrainOptions(Options):
     """Passes over the training set for each layer."""
     batch_size: Count | None = None
     """Samples in a mini-batch; by default that of `data`."""
+    memory_limit: Positive = 4000.0
+    """Megabytes that a layer's outputs over a data set may take in memory while the next layer learns from them; larger
+    ones stand in a file of the run's directory that is mapped into memory, and gone when the run ends. The result does
+    not depend on it."""
     optimiser: Annotated[Optimiser, Also("optimizer", "sgd")]
     """The optimiser while pretraining; keys not given come from the top-level one."""
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from dlcli.data.pipeline import Prepared
 from dlcli.graph import Node
@@ -11,17 +12,19 @@ from dlcli.optim.base import Optimiser
 from dlcli.pretrain.base import Joint, Method, Task
 from dlcli.pretrain.greedy import Walk, nodes_to_pretrain, stage_name
 from dlcli.pretrain.options import PretrainOptions
+from dlcli.pretrain.storage import MEGABYTE, Storage
 from dlcli.training.objective import Objective
 from dlcli.training.stage import Models, Plan, Stage
 
 
 @dataclass(frozen=True)
 class Shared:
-    """What stages have in common with supervised training."""
+    """What stages have in common with supervised training; ``folder`` is the run's, for temporary files."""
 
     batch_size: int
     seed: int
     shuffle: bool
+    folder: Path | None = None
 
 
 def plans(options: PretrainOptions, network: Network, data: Prepared, shared: Shared) -> list[Plan]:
@@ -63,7 +66,8 @@ class _Stack:
 
     def _start(self) -> Walk:
         sources = [source for source in (self._data.train, self._data.validation) if source is not None]
-        return Walk(self._network, sources, self._options.batch_size or self._shared.batch_size)
+        storage = Storage(self._options.memory_limit * MEGABYTE, self._shared.folder)
+        return Walk(self._network, sources, self._options.batch_size or self._shared.batch_size, storage)
 
     def _task(self, walk: Walk, nodes: tuple[Node, ...], method: Method, optimiser: Optimiser, models: Models) -> Task:
         data = self._data

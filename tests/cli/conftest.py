@@ -53,6 +53,34 @@ def trained(tmp_path_factory):
     return folder / "run"
 
 
+DIGITS = """\
+name: digits
+data:
+  source: {type: synthetic, shape: [5, 4, 1], classes: 3, samples: 60, test_samples: 30}
+  batch_size: 10
+network:
+  - {type: dense, name: hidden1, units: 12, activation: sigmoid}
+  - {type: dense, name: hidden2, units: 6, activation: sigmoid}
+  - {type: dense, name: output, units: 3}
+loss: softmax_cross_entropy
+pretrain:
+  method: {type: rbm, visible: binary}
+  epochs: 1
+sgd: {learning_rate: 0.1}
+"""
+
+
+@pytest.fixture(scope="session")
+def belief(tmp_path_factory):
+    """A run directory: two RBMs on images, after pretraining alone."""
+    folder = tmp_path_factory.mktemp("belief")
+    path = folder / "digits.yaml"
+    path.write_text(DIGITS)
+    result = run("pretrain", path, "--out", folder / "run", "--quiet")
+    assert result.exit_code == 0, result.stderr
+    return folder / "run"
+
+
 @pytest.fixture
 def environment():
     """Of a subprocess: this one's, without what changes dlcli's manners."""

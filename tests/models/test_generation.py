@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 
 from dlcli.errors import CheckpointError, UsageError
-from dlcli.models.belief import BeliefNetwork, machine_of
-from dlcli.models.generation import after, check_label, generative
+from dlcli.models.belief import BeliefNetwork, rbm_of
+from dlcli.models.deep_boltzmann import DeepBoltzmannMachine
+from dlcli.models.general_boltzmann import GeneralBoltzmannMachine
+from dlcli.models.generation import generative
+from dlcli.models.generative import after, check_label
+from dlcli.pretrain.boltzmann.dbm import Dbm
+from dlcli.pretrain.boltzmann.machine import Machine
 from dlcli.pretrain.boltzmann.rbm import Rbm
 from dlcli.pretrain.units.binary import Binary
 from dlcli.pretrain.units.gaussian import Gaussian
@@ -88,6 +93,37 @@ def test_gaussian_means_are_about_their_biases():
     np.testing.assert_allclose(after(BeliefNetwork([machine], (3,)), 5, 4, 1), np.tile([[1, -2, 3]], (4, 1)))
 
 
+def expected_means(couplings, bias, visible):
+    """E[v] of a machine of binary units with symmetric couplings, by enumeration."""
+    s = states(len(bias))
+    p = np.exp(0.5 * np.sum((s @ couplings) * s, axis=1) + s @ bias)
+    return (p / p.sum()) @ s[:, :visible]
+
+
+def test_a_deep_machine_has_its_distribution():
+    """3 visible units, 2 and 2 hidden ones; the mean of E[v | h¹] over chains is E[v]."""
+    weights = [np.array(SMALL.weights), np.array([[2.0, -1.0], [-1.0, 1.5]], np.float32)]
+    biases = [np.float32([0.2, -0.4, 0.3]), np.float32([-0.3, 0.5]), np.float32([0.1, -0.6])]
+    couplings = np.zeros((7, 7))
+    couplings[:3, 3:5], couplings[3:5, 5:] = weights
+    couplings += couplings.T
+    model = DeepBoltzmannMachine(Dbm(tuple(weights), tuple(biases)), (3, 1), 10)
+    samples = after(model, 60, CHAINS, seed=3)
+    assert samples.shape == (CHAINS, 3, 1)
+    expected = expected_means(couplings, np.concatenate(biases), 3)
+    np.testing.assert_allclose(samples.mean(axis=0)[:, 0], expected, atol=4 * 0.5 / CHAINS**0.5)
+
+
+def test_a_general_machine_has_its_distribution():
+    rng = np.random.default_rng(7)
+    couplings = np.triu(rng.normal(size=(6, 6)), 1).astype(np.float32)
+    couplings, bias = couplings + couplings.T, rng.normal(size=6).astype(np.float32)
+    samples = after(GeneralBoltzmannMachine(Machine(couplings, bias, 4), (2, 2)), 60, CHAINS, seed=3)
+    assert samples.shape == (CHAINS, 2, 2)
+    expected = expected_means(couplings.astype(np.float64), bias, 4)
+    np.testing.assert_allclose(samples.reshape(CHAINS, 4).mean(axis=0), expected, atol=4 * 0.5 / CHAINS**0.5)
+
+
 def test_samples_are_a_function_of_the_seed_and_the_steps_alone():
     model = BeliefNetwork([SMALL], (3,))
     first = after(model, 3, 50, 1)
@@ -116,8 +152,8 @@ def pretrained(tmp_path_factory):
 
 
 def test_a_run_has_its_machines(pretrained):
-    machine = machine_of(pretrained, pretrained.network.graph.node("hidden1"))
-    assert machine.weights is pretrained.network.parameters["hidden1/weights"]
+    machine = rbm_of(pretrained, pretrained.network.graph.node("hidden1"))
+    np.testing.assert_array_equal(machine.weights, pretrained.network.parameters["hidden1/weights"])
     assert (machine.visible, machine.hidden) == (Gaussian(learn_variance=True), Binary())
     assert machine.log_variance is not None
     for layer, machines in (("hidden1", 1), ("hidden2", 2), (None, 2)):
@@ -126,8 +162,72 @@ def test_a_run_has_its_machines(pretrained):
         assert np.isfinite(after(model, 3, 5, 1)).all()
 
 
+LABELLED = [*SUPERVISED["network"][:3], {"type": "class_rbm", "name": "top", "units": 7, "classes": 3}]
+
+
+@pytest.mark.parametrize("up_down", [None, {"epochs": 1, "sgd": {"learning_rate": 0.01}}])
+def test_a_belief_net_with_labels(tmp_path, up_down):
+    """The classes are part of the uppermost machine; after up-down, the way down has weights of its own."""
+    method = {"type": "rbm", "visible": "binary", "up_down": up_down}
+    of = experiment(PRETRAINED, network=LABELLED, pretrain__method=method, data__transform=[])
+    train(tmp_path / "run", of, stages="pretrain")
+    trained = open_run(tmp_path / "run")
+    model = generative(trained)
+    assert (model.labels, len(model._machines), model._machines[-1].weights.shape) == (3, 3, (7, 7))
+    first = model._machines[0].weights
+    own = trained.models["hidden1.generation/weights"].T if up_down else trained.models["hidden1.rbm/weights"]
+    np.testing.assert_array_equal(first, own)
+    for label in range(3):
+        assert after(model, 2, 5, 1, label).shape == (5, 6)
+
+
+def test_fine_tuning_leaves_the_machines_as_they_were(tmp_path):
+    of = experiment(PRETRAINED, pretrain__method="rbm")
+    train(tmp_path / "run", of, stages="pretrain")
+    before = after(generative(open_run(tmp_path / "run")), 3, 5, 1)
+    train(tmp_path / "run", of, resume=True)
+    np.testing.assert_array_equal(after(generative(open_run(tmp_path / "run")), 3, 5, 1), before)
+
+
+JOINT = {"epochs": 1, "sgd": {"learning_rate": 0.01}}
+DEEP = {"type": "dbm", "joint_training": JOINT}
+CHAIN = [layer for layer in SUPERVISED["network"] if layer["type"] == "dense"]
+
+
+def test_a_deep_machine_of_a_run(tmp_path):
+    of = experiment(PRETRAINED, network=CHAIN, pretrain__method=DEEP, data__transform=[])
+    train(tmp_path / "run", of, stages="pretrain")
+    trained = open_run(tmp_path / "run")
+    model = generative(trained)
+    assert [array.shape for array in model._dbm.weights] == [(6, 5), (5, 4)]
+    assert after(model, 2, 5, 1).shape == (5, 6)
+    with pytest.raises(UsageError, match="found layer hidden1, expected hidden2: a deep Boltzmann machine is one"):
+        generative(trained, "hidden1")
+    del trained.models["hidden1.dbm/bias"]
+    with pytest.raises(CheckpointError, match="found no 'hidden1.dbm/bias' of its deep Boltzmann machine"):
+        generative(trained)
+
+
+@pytest.mark.parametrize("hidden", [True, False])
+def test_a_general_machine_of_a_run(tmp_path, hidden):
+    method = {"type": "boltzmann_machine", "hidden": hidden}
+    of = experiment(
+        PRETRAINED,
+        pretrain__method=method,
+        pretrain__layers=["hidden1"],
+        data__transform=[{"type": "scale", "by": 0.0}],
+    )
+    train(tmp_path / "run", of, stages="pretrain")
+    trained = open_run(tmp_path / "run")
+    machine = generative(trained)._machine
+    assert (machine.visible, machine.hidden) == (6, 5 if hidden else 0)
+    np.testing.assert_array_equal(machine.couplings[:6, :6], trained.models["hidden1.machine/visible_lateral"])
+    np.testing.assert_array_equal(machine.couplings, machine.couplings.T)
+    assert after(generative(trained), 2, 5, 1).shape == (5, 6)
+
+
 def test_without_a_model_that_generates(pretrained, tmp_path):
-    with pytest.raises(UsageError, match="found no generative model in layer output; expected one pretrained by"):
+    with pytest.raises(UsageError, match="found no generative model with output at the top"):
         generative(pretrained, "output")
     train(tmp_path / "run", experiment(PRETRAINED), stages="pretrain")
     with pytest.raises(UsageError, match="found no generative model among the layers"):

@@ -1,8 +1,5 @@
 """Up and back down, against products in float64 made by hand from the checkpoint's arrays."""
 
-from dataclasses import replace
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
@@ -11,7 +8,7 @@ from dlcli.models.reconstruction import reconstructor, squared_errors
 from dlcli.trained import open_run
 from tests.runs import PRETRAINED, SUPERVISED, changed, experiment, train
 
-IN_RANGE = changed(PRETRAINED, data__transform=[])  # uniform numbers stay in [0, 1]
+UNTRANSFORMED = changed(PRETRAINED, data__transform=[])
 FUNCTIONS = {"sigmoid": lambda x: 1 / (1 + np.exp(-x)), "linear": lambda x: x, "relu": lambda x: np.maximum(x, 0)}
 
 
@@ -99,19 +96,54 @@ def test_images_come_back_as_images(tmp_path):
 
 @pytest.mark.parametrize(("loss", "function"), [("mean_squared_error", "linear"), ("sigmoid_cross_entropy", "sigmoid")])
 def test_a_network_that_gives_its_inputs_does_so_by_its_output(tmp_path, samples, loss, function):
-    network = [*SUPERVISED["network"][:1], {"type": "dense", "name": "output", "units": 6}]
-    of = changed(SUPERVISED, network=network, data__source={"type": "synthetic", "shape": [6], "classes": 6,
-                                                            "samples": 58}, loss=loss)  # fmt: skip
-    train(tmp_path / "run", experiment(of))
-    trained = open_run(tmp_path / "run")
-    of_input = SimpleNamespace(
-        data=SimpleNamespace(targets="input", transform=()), main_loss=trained.experiment.main_loss
-    )
-    trained = replace(trained, experiment=of_input)
-    _, outputs = reconstructed(trained, samples)
-    h = FUNCTIONS["sigmoid"](samples @ tensor(trained, "hidden1/weights") + tensor(trained, "hidden1/bias"))
+    changes = {
+        "network": [*SUPERVISED["network"][:1], {"type": "dense", "name": "output", "units": 6}],
+        "loss": loss,
+        "data__targets": "input",
+        "data__transform": [{"type": "scale", "by": 0.0}],
+    }
+    trained = open_trained(tmp_path / "run", PRETRAINED, stages="all", **changes)
+    inputs, outputs = reconstructed(trained, samples)
+    h = FUNCTIONS["sigmoid"](inputs @ tensor(trained, "hidden1/weights") + tensor(trained, "hidden1/bias"))
     expected = FUNCTIONS[function](h @ tensor(trained, "output/weights") + tensor(trained, "output/bias"))
     np.testing.assert_allclose(outputs, expected, atol=2e-6)
+    by_mirror = by_hand(trained, inputs, ["hidden1"], {"hidden1": "sigmoid"})
+    np.testing.assert_allclose(reconstructed(trained, samples, "hidden1")[1], by_mirror, atol=2e-6)
+
+
+def test_rbms_reconstruct_as_they_were_pretrained(tmp_path, samples):
+    """Whatever supervised training has made of their layers."""
+    of = changed(PRETRAINED, pretrain__method={"type": "rbm"})
+    before = reconstructed(open_trained(tmp_path / "run", of), samples)[1]
+    train(tmp_path / "run", experiment(of), resume=True)
+    np.testing.assert_array_equal(reconstructed(open_run(tmp_path / "run"), samples)[1], before)
+
+
+def test_a_belief_net_comes_down_by_its_weights_for_generation(tmp_path, samples):
+    method = {"type": "rbm", "visible": "binary", "up_down": {"epochs": 1, "sgd": {"learning_rate": 0.1}}}
+    trained = open_trained(tmp_path / "run", UNTRANSFORMED, pretrain__method=method)
+    inputs, outputs = reconstructed(trained, samples, "hidden1")
+    h = FUNCTIONS["sigmoid"](inputs @ tensor(trained, "hidden1/weights") + tensor(trained, "hidden1/bias"))
+    down = h @ tensor(trained, "hidden1.generation/weights") + tensor(trained, "hidden1.generation/bias")
+    np.testing.assert_allclose(outputs, FUNCTIONS["sigmoid"](down), atol=2e-6)
+
+
+def test_a_deep_boltzmann_machine_infers_its_layers_by_mean_field(tmp_path, samples):
+    network = [layer for layer in SUPERVISED["network"] if layer["type"] == "dense"]
+    joint = {"epochs": 1, "mean_field_steps": 200, "sgd": {"learning_rate": 0.01}}
+    method = {"type": "dbm", "joint_training": joint}
+    trained = open_trained(tmp_path / "run", UNTRANSFORMED, network=network, pretrain__method=method)
+    (w1, c1, b), (w2, c2) = (
+        [tensor(trained, f"{name}.dbm/{kind}") for kind in kinds]
+        for name, kinds in (("hidden1", ("weights", "bias", "visible_bias")), ("hidden2", ("weights", "bias")))
+    )
+    inputs, outputs = reconstructed(trained, samples)
+    sigmoid = FUNCTIONS["sigmoid"]
+    h2 = np.full((len(inputs), 4), 0.5)
+    for _ in range(500):
+        h1 = sigmoid(inputs @ w1 + c1 + h2 @ w2.T)
+        h2 = sigmoid(h1 @ w2 + c2)
+    np.testing.assert_allclose(outputs, sigmoid(h1 @ w1.T + b), atol=1e-5)
 
 
 def test_errors_are_sums_of_squares():

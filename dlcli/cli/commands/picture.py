@@ -118,7 +118,8 @@ def _samples(
 ) -> "Sheet":
     import numpy as np
 
-    from dlcli.models.generation import check_label, generative
+    from dlcli.models.generation import generative
+    from dlcli.models.generative import check_label
     from dlcli.models.images import image_shape
     from dlcli.report.sheet import Sheet
 

@@ -23,11 +23,11 @@ from dlcli.cli.output import print_line
 def command(
     run: Path, files: tuple[str, ...], split: Split | None, layer: str | None, checkpoint: str | None
 ) -> None:  # fmt: skip
-    """Print what a model makes of each input, and by how much it is wrong.
+    """Print what a model makes of each input.
 
     A line of JSON each: `index`, `error`, the sum of squared differences, and `reconstruction`, both of the values
-    as the transforms leave them. Inputs go up through the pretrained layers and back by their mirrors (of an RBM:
-    the visible units' means); a network trained to give its inputs (`data.targets: input`) reconstructs by its
+    as the transforms leave them. Inputs go up through the pretrained layers and back by their mirrors (of an
+    RBM: the visible units' means); a network trained to give its inputs (`data.targets: input`) reconstructs by its
     output. Mirrors stay as pretraining left them: a run of `dlcli pretrain` shows them at their best. Inputs are
     read as `dlcli predict` reads them.
     """

@@ -42,15 +42,16 @@ def command(
     run: Path, count: int, steps: int, seed: int, label: int | None, layer: str | None, output: Path | None,
     checkpoint: str | None,
 ) -> None:  # fmt: skip
-    """Draw samples from a model of the data: an RBM, or a stack of them.
+    """Draw samples from an RBM, a DBN or a DBM.
 
     A line of JSON each, with `index` and `sample`, the means of the visible units at the end of a Gibbs chain of its
-    own. The model is made of the layers that were pretrained as RBMs, as they are now: supervised training changes
-    them, so take a run of `dlcli pretrain`.
+    own. The model is what pretraining has left: an RBM, a deep belief network, whose labels may be clamped if it has
+    any, a deep or a general Boltzmann machine.
     """
     if output is not None and output.suffix.lower() not in SUFFIXES:
         raise UsageError(f"--output {output}: expected a name that ends in {' or '.join(SUFFIXES)}")
-    from dlcli.models.generation import after, generative
+    from dlcli.models.generation import generative
+    from dlcli.models.generative import after
     from dlcli.trained import json_numbers, open_run
 
     trained = open_run(run, checkpoint)

@@ -1,0 +1,83 @@
+"""A general Boltzmann machine that generates (Ackley, Hinton and Sejnowski 1985)."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from dlcli import random
+from dlcli.errors import CheckpointError, UsageError
+from dlcli.graph import Node
+from dlcli.kernels import activation as activations
+from dlcli.kernels import gibbs
+from dlcli.layers.base import Array, Shape
+from dlcli.models.features import chosen_layer
+from dlcli.models.generative import Generative
+from dlcli.pretrain.boltzmann.machine import Machine, Moments, visible_inputs
+from dlcli.pretrain.boltzmann.machine_learning import Pieces, places
+from dlcli.trained import Trained
+
+
+class GeneralBoltzmannMachine(Generative):
+    """A machine whose Gibbs steps are sweeps over all units, one after the other.
+
+    The means that it gives are each visible unit's, given all other units.
+    """
+
+    def __init__(self, machine: Machine, shape: Shape) -> None:
+        self._machine, self.shape = machine, shape
+
+    def chains(self, count: int, seed: int, label: int | None = None) -> Iterator[Array]:
+        machine, time = self._machine, np.zeros(1, np.int64)
+        start = random.generator(seed, "sample", "start").integers(0, 2, (count, len(machine.bias)))
+        states = start.astype(machine.bias.dtype)
+        sweep = gibbs.sweeps.plan(random.key(seed, "sample"), time, machine.couplings, machine.bias, 1, states)
+        while True:
+            time += 1
+            for launch in sweep:
+                launch.run()
+            means = visible_inputs(machine, states)
+            activations.forward(activations.SIGMOID, means, means)
+            yield means.reshape(count, *self.shape)
+
+
+def general_boltzmann_machine(trained: Trained, layer: str | None) -> GeneralBoltzmannMachine | None:
+    """The machine of the first layer that was pretrained as one, with the layer's weights as they are now, or None.
+
+    Raises
+    ------
+    UsageError: it is the machine of another layer's outputs: there is no way down from it.
+    CheckpointError: its arrays do not fit each other.
+    """
+    graph = trained.network.graph
+    nodes = [node for node in graph.nodes if f"{node.name}.machine/visible_bias" in trained.models]
+    if layer is not None:
+        nodes = [node for node in nodes if node is chosen_layer(trained, layer)]
+    if not nodes:
+        return None
+    machine = _machine(trained, nodes[0])
+    if machine.visible != np.prod(graph.input_shape):
+        raise UsageError(f"{nodes[0].name} is no machine of the samples: there is no way down from it")
+    return GeneralBoltzmannMachine(machine, graph.input_shape)
+
+
+def _machine(trained: Trained, node: Node) -> Machine:
+    parameters, models = trained.network.parameters, trained.models
+    pretrain = trained.experiment.pretrain
+    hidden = pretrain is not None and getattr(pretrain.of(node.name).method, "hidden", False)
+    pieces = Pieces(
+        visible_bias=models[f"{node.name}.machine/visible_bias"],
+        visible_lateral=models.get(f"{node.name}.machine/visible_lateral"),
+        weights=parameters[f"{node.name}/weights"] if hidden else None,
+        hidden_bias=parameters[f"{node.name}/bias"] if hidden else None,
+        hidden_lateral=models.get(f"{node.name}.machine/hidden_lateral") if hidden else None,
+    )
+    machine = pieces.join()
+    found = places(machine, Moments(machine.couplings, machine.bias))
+    try:
+        for name, array in pieces.there().items():
+            found[name][...] = array
+    except ValueError as error:
+        raise CheckpointError(f"{trained.path}: the machine of {node.name} does not fit together: {error}") from error
+    v, h = slice(0, machine.visible), slice(machine.visible, None)
+    machine.couplings[h, v] = machine.couplings[v, h].T
+    return machine
