@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from dlcli.data.pipeline import BatchSource
-from dlcli.graph import Node
+from dlcli.graph import Graph, Node
 from dlcli.layers.base import Array
 from dlcli.network import Network
 from dlcli.optim.base import Optimiser
@@ -71,6 +71,9 @@ class Method(Family):
 
     def check(self, node: Node) -> None:
         """Raise ValueError where the method cannot pretrain this layer."""
+
+    def check_in(self, graph: Graph, node: Node) -> None:
+        """Raise ValueError where what follows the layer in its network does not suit the method."""
 
     def source(self, node: Node, inputs: Array, labels: Array | None) -> BatchSource:
         """What a stage's mini-batches hold: a layer's inputs (N, …), and as targets those same inputs, or labels."""
