@@ -75,6 +75,9 @@ class Method(Family):
     def check(self, node: Node) -> None:
         """Raise ValueError where the method cannot pretrain this layer."""
 
+    def check_in(self, graph: Graph, node: Node) -> None:
+        """Raise ValueError where what follows the layer in its network does not suit the method."""
+
     def learns_labels(self, node: Node) -> bool:
         """Whether the layer learns with the classes, so that it may be the output layer."""
         return False

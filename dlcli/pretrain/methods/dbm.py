@@ -122,7 +122,9 @@ class DeepBoltzmannMachineMethod(Method):
             names.hidden_bias: bias,
             names.visible_bias: bias,
         }
-        return ContrastiveDivergence(rbm, names, specs, task.optimiser, Chains(self.steps, 0, self.sample_visible), seed=network.seed)
+        return ContrastiveDivergence(
+            rbm, names, specs, task.optimiser, Chains(self.steps, 0, self.sample_visible), seed=network.seed
+        )
 
     def passed(self, node: Node, network: Network, models: Models) -> dict[str, Array]:
         """The next RBM's data: the means of this one's hidden units, whose input from below is doubled."""
