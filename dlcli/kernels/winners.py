@@ -19,7 +19,7 @@ EMPTY = 29  # of a float64 that was a float32: bits that say nothing
 def _order(x, keys):
     """keys ← unsigned integers in the order of x: of negative numbers the bits, turned round; NaN is above all."""
     for i in range(x.size):
-        bits = (np.float64(x[i]) + 0.0).view(np.uint64)  # −0 becomes 0
+        bits = np.float64(np.float64(x[i]) + 0.0).view(np.uint64)  # −0 becomes 0
         keys[i] = ALL if x[i] != x[i] else (~bits if bits & SIGN else bits | SIGN)
 
 

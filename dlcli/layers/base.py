@@ -160,15 +160,13 @@ class Layer(Element):
         """Multiplications with addition of one sample's forward pass."""
         return 0
 
-    def reconstructor(
-        self, inputs: Sequence[Shape], *, name: str, activation: Activation, tied: bool
-    ) -> "Layer | None":
-        """The layer's mirror, folded back at its output (survey, fig. 4), or None where it has none.
+    def reconstructor(self, inputs: Sequence[Shape], *, name: str, activation: Activation, tied: bool) -> "Layer":
+        """The layer's mirror, folded back at its output (survey, fig. 4); raises `ShapeError` where it has none.
 
         ``name`` is this layer's name, whose weights a tied mirror uses; the mirror's output has as many values
         as this layer's input.
         """
-        return None
+        raise ShapeError("expected a dense or convolution layer")
 
     @abstractmethod
     def forward(self, arrays: Arrays, training: bool, step: int) -> None:

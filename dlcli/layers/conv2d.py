@@ -13,9 +13,21 @@ from dlcli.kernels import conv2d as kernels
 from dlcli.kernels import position_bias
 from dlcli.kernels.launch import Launch
 from dlcli.kernels.sink import STORE
-from dlcli.layers.base import Array, Arrays, BufferSpec, ParameterSpec, Shape, ShapeError, Sink, one_input
+from dlcli.layers.base import (
+    Activation,
+    Array,
+    Arrays,
+    BufferSpec,
+    Layer,
+    ParameterSpec,
+    Shape,
+    ShapeError,
+    Sink,
+    one_input,
+)
 from dlcli.layers.connections import PerFilter, Table, check_channels, check_table, connections
-from dlcli.layers.geometry import Padding, windows
+from dlcli.layers.conv_transpose2d import ConvTranspose2d
+from dlcli.layers.geometry import Padding, mirrored, windows
 from dlcli.layers.weighted import Weighted
 from dlcli.options import Count, Pair
 
@@ -113,6 +125,22 @@ class Conv2d(Weighted):
         if self.connections is not None:
             connected = connections(self.connections, self.filters).total
         return rows * columns * prod(self.kernel_size) * connected
+
+    def reconstructor(self, inputs: Sequence[Shape], *, name: str, activation: Activation, tied: bool) -> Layer:
+        if max(self.dilation) > 1 or self.groups > 1 or self.connections is not None:
+            raise ShapeError("expected a convolution without dilation, groups or a table of connections")
+        shape = one_input(inputs, rank=3)
+        padding, output_padding = mirrored(shape, self.kernel_size, self.stride, self.padding)
+        return ConvTranspose2d(
+            filters=shape[2],
+            kernel_size=self.kernel_size,
+            stride=self.stride,
+            padding=padding,
+            output_padding=output_padding,
+            activation=activation,
+            tied_to=name if tied else None,
+            initialiser=None if tied else self.initialiser,
+        )
 
     def _geometry(self, arrays: Arrays) -> kernels.Geometry:
         rows, columns = self._windows([arrays.inputs[0].shape[1:]])

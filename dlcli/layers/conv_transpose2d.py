@@ -5,7 +5,7 @@ from dataclasses import replace
 from math import prod
 from typing import ClassVar, Literal
 
-from pydantic import model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from dlcli.kernels import activation as activations
 from dlcli.kernels import conv2d as kernels
@@ -14,7 +14,7 @@ from dlcli.kernels.launch import Launch
 from dlcli.layers.base import Array, Arrays, ParameterSpec, Shape, ShapeError, one_input
 from dlcli.layers.geometry import Padding, Pads, side, window
 from dlcli.layers.mirroring import Mirroring
-from dlcli.options import Count, Pair
+from dlcli.options import Annotated, Count, Pair
 
 
 class ConvTranspose2d(Mirroring):
@@ -40,6 +40,17 @@ class ConvTranspose2d(Mirroring):
     output_padding: Pads = (0, 0)
     """Rows and columns more at the end of the output, fewer than the stride: among the sizes that the mirrored
     convolution would take to one size, which."""
+
+    tied_to: Annotated[str, Field(min_length=1)] | None = None
+    """Name of a convolution before it, whose weights are used instead of weights of its own."""
+
+    @field_validator("tied_to")
+    @classmethod
+    def _tied_to_one(cls, tied_to: str | None, info: ValidationInfo) -> str | None:
+        given = next((name for name in ("share", "mirrors") if info.data.get(name) is not None), None)
+        if tied_to is not None and given is not None:
+            raise ValueError(f"found {given} too, expected one or the other: both say where the weights come from")
+        return tied_to
 
     @model_validator(mode="after")
     def _one_size(self) -> "ConvTranspose2d":
@@ -71,7 +82,8 @@ class ConvTranspose2d(Mirroring):
         channels, area = one_input(inputs, rank=3)[2], prod(self.kernel_size)
         fan_in = max(1, area * channels // prod(self.stride))  # of the inputs under a kernel, every stride-th is there
         specs = self.weight_specs((*self.kernel_size, channels, self.filters), fan_in, area * self.filters)
-        mirrored = replace(specs["weights"], shape=(*self.kernel_size, self.filters, channels))
+        shape = (*self.kernel_size, self.filters, channels)
+        mirrored = replace(specs["weights"], shape=shape, owner=self.tied_to)
         return {**specs, "weights": mirrored}
 
     def multiply_adds(self, inputs: Sequence[Shape]) -> int:

@@ -87,6 +87,30 @@ def windows(
     return rows, columns
 
 
+def mirrored(
+    shape: Shape, kernel: tuple[int, int], stride: tuple[int, int], padding: str | tuple[int, int]
+) -> tuple[Literal["same"] | tuple[int, int], tuple[int, int]]:
+    """Padding and output padding with which a transposed convolution leads back to images of ``shape``.
+
+    Raises
+    ------
+    ShapeError: ``same`` padding is one cell wider behind the image than before it, and the stride does not divide it.
+    """
+    if padding == "same" and not any(shape[axis] % stride[axis] for axis in (0, 1)):
+        return "same", (0, 0)
+    pads, extras = [], []
+    for axis, (out, pad) in enumerate(windows(shape, kernel, stride, padding)):
+        pads.append(pad)
+        extras.append(shape[axis] + 2 * pad - kernel[axis] - (out - 1) * stride[axis])
+    if min(extras) < 0:
+        height, width, _ = shape
+        raise ShapeError(
+            f"with padding `same`, images of {height} × {width} get unequal borders; expected sides that the stride, "
+            f"{list(stride)}, divides, or another padding"
+        )
+    return (pads[0], pads[1]), (extras[0], extras[1])
+
+
 def side(padding: str | tuple[int, int], axis: int) -> str | int:
     """The padding of one axis: 0 rows, 1 columns."""
     return padding if isinstance(padding, str) else padding[axis]

@@ -41,7 +41,7 @@ def nodes_to_pretrain(options: PretrainOptions, graph: Graph) -> list[Node]:
 def _chosen(options: PretrainOptions, graph: Graph) -> list[Node]:
     if options.layers is None:
         output = _output_place(graph)
-        below = [node for node in graph.nodes[:output] if _suits(options, node)]
+        below = [node for node in graph.nodes[:output] if _suits(options, graph, node)]
         return below + [node for node in graph.nodes[output : output + 1] if options.method.learns_labels(node)]
     places = {node.name: place for place, node in enumerate(graph.nodes)}
     chosen: list[Node] = []
@@ -60,6 +60,7 @@ def _chosen(options: PretrainOptions, graph: Graph) -> list[Node]:
             raise MisfitError(path, f"{name} has the parameters of {node.layer.share}; expected a layer with its own")
         try:
             options.of(name).method.check(node)
+            options.of(name).method.check_in(graph, node)
         except ValueError as error:
             raise MisfitError(path if layer.method is None else (*path, "method"), str(error)) from error
         chosen.append(node)
@@ -71,13 +72,14 @@ def _output_place(graph: Graph) -> int:
     return max(place for place, node in enumerate(graph.nodes) if node.parameters)
 
 
-def _suits(options: PretrainOptions, node: Node) -> bool:
+def _suits(options: PretrainOptions, graph: Graph, node: Node) -> bool:
     if "weights" not in node.parameters or node.layer.share is not None or node.mirrors is not None:
         return False
-    if node.layer.reconstructor(node.inputs, name=node.name, activation="linear", tied=True) is None:
+    if not options.method.takes(node):
         return False
     try:
         options.method.check(node)
+        options.method.check_in(graph, node)
     except ValueError as error:
         raise MisfitError(("pretrain", "method"), str(error)) from error
     return True

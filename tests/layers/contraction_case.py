@@ -29,7 +29,7 @@ CASE = Case(
     variants=[
         Variant(contraction(), (6,), inputs=(0.02, 0.98), multiply_adds=0),
         Variant(contraction(activation="tanh", weight=2.0), (6,), inputs=(-0.97, 0.98), multiply_adds=0),
-        Variant(contraction(weight=0.0), (2, 3), multiply_adds=0),
+        Variant(contraction(weight=0.5), (2, 3), inputs=(0.05, 0.9), multiply_adds=0),
     ],
     broken={
         "tied_to": ("", 3, None),

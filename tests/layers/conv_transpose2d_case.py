@@ -80,6 +80,7 @@ CASE = Case(
         "padding": (-1, [0, -1], "full", 0.5, None),
         "output_padding": (-1, [0, -1], [0], 0.5, "same", None),
         "mirrors": MIRRORS_BROKEN,
+        "tied_to": ("", 3, ["conv"]),
         **WEIGHTED_BROKEN,
     },
     changes={
@@ -89,9 +90,14 @@ CASE = Case(
         "padding": 1,
         "output_padding": With([0, 1], stride=2),
         "mirrors": "another",
+        "tied_to": "another",
         **WEIGHTED_CHANGES,
     },
-    dead={"mirrors": MIRRORS_DEAD, **WEIGHTED_DEAD},
+    dead={
+        "mirrors": MIRRORS_DEAD,
+        "tied_to": "the network looks the weights up: tests/layers/test_mirrors.py",
+        **WEIGHTED_DEAD,
+    },
     refused_shapes=[
         ((5,), "takes 3 axes"),
         ((6, 7), "takes 3 axes"),

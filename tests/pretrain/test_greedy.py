@@ -20,6 +20,7 @@ IMAGES = SUPERVISED | {
     ],
     "pretrain": {"method": {"type": "autoencoder"}},
 }
+DILATED = IMAGES | {"network": [IMAGES["network"][0] | {"kernel_size": 2, "dilation": 2}, *IMAGES["network"][1:]]}
 
 
 def chosen(of) -> list[str]:
@@ -29,7 +30,10 @@ def chosen(of) -> list[str]:
 
 def test_by_default_every_layer_that_can_be_folded_back_but_the_output():
     assert chosen(experiment(PRETRAINED)) == ["hidden1", "hidden2"]
-    assert chosen(experiment(IMAGES)) == ["hidden"]
+    assert chosen(experiment(IMAGES)) == ["conv", "hidden"]
+    in_groups = [IMAGES["network"][0] | {"groups": 2, "filters": 4}, *IMAGES["network"][1:]]
+    source = IMAGES["data"]["source"] | {"shape": [4, 4, 2]}
+    assert chosen(experiment(IMAGES, network=in_groups, data__source=source)) == ["hidden"]
 
 
 def test_layers_that_are_named_are_those():
@@ -44,8 +48,13 @@ def test_layers_that_are_named_are_those():
         (PRETRAINED, ["hidden1", "output"], 1, "output is the output layer"),
         (PRETRAINED, ["hidden2", "hidden1"], 1, "hidden1 comes after hidden2; expected layers from the input up"),
         (PRETRAINED, ["hidden1", "hidden1"], 1, "hidden1 comes after hidden1"),
-        (PRETRAINED, ["dropout_1"], 0, r"layer dropout_1 \(dropout\) cannot be folded back; expected a dense layer"),
-        (IMAGES, ["conv", "hidden"], 0, r"layer conv \(conv2d\) cannot be folded back"),
+        (PRETRAINED, ["dropout_1"], 0, r"dropout_1 \(dropout\) cannot be folded back; expected a dense or convolution"),
+        (
+            DILATED,
+            ["conv", "hidden"],
+            0,
+            r"layer conv \(conv2d\) cannot be folded back; expected a .* without dilation",
+        ),
     ],
 )
 def test_layers_that_cannot_be_pretrained_are_named_with_their_place(tmp_path, mapping, layers, position, message):

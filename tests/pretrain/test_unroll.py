@@ -197,9 +197,9 @@ sgd: {learning_rate: 0.1}
     [
         (
             CONFIG % "cod",
-            "c.yaml:5:53: network.1.mirrors: found `cod`, expected the name of a layer (did you mean",
+            "c.yaml:5:52: network.1.mirrors: found `cod`, expected the name of a layer (did you mean",
         ),
-        (CONFIG % "3", "c.yaml:5:53: network.1.mirrors: found `3`, expected text"),
+        (CONFIG % "3", "c.yaml:5:52: network.1.mirrors: found `3`, expected text"),
         (CONFIG % "code, share: code", "expected one or the other: a mirror has parameters of its own"),
     ],
 )

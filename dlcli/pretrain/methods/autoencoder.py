@@ -1,20 +1,29 @@
 """Autoencoders: a layer folded back at its output, x → y → x' (survey, section 3.2, figs. 4 and 5)."""
 
+from collections.abc import Iterator
+from math import prod
 from typing import Any, Literal
 
-from pydantic import model_validator
+from pydantic import ValidationInfo, field_validator, model_validator
 
 from dlcli.errors import MisfitError
 from dlcli.graph import Graph, Node
-from dlcli.layers.base import Activation, Array, Layer
+from dlcli.layers.base import Activation, Array, Layer, ShapeError
+from dlcli.layers.contraction import Contraction
+from dlcli.layers.dense import Dense
+from dlcli.layers.gaussian_noise import GaussianNoise
+from dlcli.layers.k_winners import KWinners
 from dlcli.layers.masking_noise import MaskingNoise
+from dlcli.layers.pooled import Pooled
+from dlcli.layers.salt_and_pepper_noise import SaltAndPepperNoise
 from dlcli.layers.sparsity import Sparsity, SparsityOptions
 from dlcli.losses.base import Loss
 from dlcli.losses.mean_squared_error import MeanSquaredError
 from dlcli.losses.sigmoid_cross_entropy import SigmoidCrossEntropy
 from dlcli.network import Network
-from dlcli.options import Share
+from dlcli.options import Count, NonNegative
 from dlcli.pretrain.base import Method, Task
+from dlcli.pretrain.folded import Folded, Unpooling, check_unpooling, pooling_after
 from dlcli.training.backpropagation import Backpropagation
 from dlcli.training.objective import Objective
 
@@ -36,8 +45,28 @@ class Autoencoder(Method):
     """Measure of the reconstruction; by default cross-entropy with sigmoid units, squared error with linear ones."""
     sparsity: SparsityOptions | None = None
     """Sparse regularisation of the layer's activity."""
-    corruption: Share = 0.0
-    """Share of the inputs set to zero at random, the reconstruction's target being the whole input (Vincent 2008)."""
+    k_winners: Count | None = None
+    """How many of the layer's units, the most active for each sample, take part in its reconstruction; the others rest
+    (Makhzani and Frey 2013). By default all take part."""
+    contraction: NonNegative = 0.0
+    """Weight of the contractive penalty, the squared norm of the layer's Jacobian (Rifai et al. 2011); for dense layers
+    of sigmoid or tanh units."""
+    noise: Literal["masking", "salt_and_pepper", "gaussian"] = "masking"
+    """What corrupts the inputs, the reconstruction's target being the whole input (Vincent et al. 2010): zeros in place
+    of some, the least or the greatest of all inputs in place of some, or normal noise added to each."""
+    corruption: NonNegative = 0.0
+    """How much of it: the share of the inputs that are replaced, or the standard deviation of `gaussian` noise."""
+    pooling: Unpooling | None = None
+    """Whether a pooling layer that follows is folded in, too, and how its mirror puts values back: where the largest
+    were (`switches`, max pooling alone) or everywhere in the window (`upsampling`). By default it is left out, and the
+    layer alone reconstructs its inputs."""
+
+    @field_validator("corruption")
+    @classmethod
+    def _share_or_deviation(cls, corruption: float, info: ValidationInfo) -> float:
+        if corruption >= 1 and info.data.get("noise") != "gaussian":
+            raise ValueError(f"found {corruption:g}, expected a share below 1 (gaussian noise may have any deviation)")
+        return corruption
 
     @model_validator(mode="after")
     def _loss_fits(self) -> "Autoencoder":
@@ -47,16 +76,39 @@ class Autoencoder(Method):
             raise ValueError("found sparsity without effect; expected its weight or l1 to be above 0")
         return self
 
+    def takes(self, node: Node) -> bool:
+        try:
+            self._mirror(node, "linear")
+        except ShapeError:
+            return False
+        return True
+
     def check(self, node: Node) -> None:
-        if node.layer.reconstructor(node.inputs, name=node.name, activation="linear", tied=self.tied) is None:
+        try:
+            self._mirror(node, "linear")
+        except ShapeError as error:
             kind = getattr(node.layer, "type", "")
-            raise ValueError(f"layer {node.name} ({kind}) cannot be folded back; expected a dense layer")
+            raise ValueError(f"layer {node.name} ({kind}) cannot be folded back; {error}") from error
         activation = getattr(node.layer, "activation", "linear")
         if self.sparsity is not None and self.sparsity.weight and activation != "sigmoid":
             raise ValueError(
                 f"sparsity.weight draws activities between 0 and 1 to a target, but {node.name} is {activation}; "
                 "expected sigmoid units, or sparsity.l1"
             )
+        if self.contraction and not (isinstance(node.layer, Dense) and activation in ("sigmoid", "tanh")):
+            kind = getattr(node.layer, "type", "")
+            raise ValueError(
+                f"contraction is for dense layers of sigmoid or tanh units, {node.name} is {activation} {kind}"
+            )
+        if self.k_winners is not None and self.k_winners > prod(node.shape):
+            raise ValueError(
+                f"found {self.k_winners} k_winners, expected at most the {prod(node.shape)} of {node.name}"
+            )
+
+    def check_in(self, graph: Graph, node: Node) -> None:
+        pool = pooling_after(node, graph)
+        if self.pooling is not None and pool is not None:
+            check_unpooling(pool, self.pooling)
 
     def objective(self, task: Task) -> Objective:
         node, network, inputs = task.node, task.network, task.train.x
@@ -65,13 +117,24 @@ class Autoencoder(Method):
             loss.check_targets(inputs)
         except ValueError as error:
             raise MisfitError(("pretrain", "method"), f"reconstructing the inputs of {node.name}: {error}") from error
-        graph = Graph.build(self._layers(node, activation), node.inputs[0])
+        folded = Folded(
+            node,
+            mirror=self._mirror(node, activation),
+            noise=self._noise(inputs) if self.corruption else None,
+            after=tuple(self._after(node)),
+            pool=self._pool(network.graph, node),
+            unpooling=self.pooling or "switches",
+        )
+        graph = Graph.build(folded.layers(), node.inputs[0])
         autoencoder = Network(graph, seed=network.seed, parameters=network.tensors)
         own = [name for name in graph.parameters if name not in network.parameters]
         autoencoder.initialise(own)
         units: Activation = "sigmoid" if isinstance(loss, SigmoidCrossEntropy) else activation
         notes = {node.name: {MIRROR: _described(graph.nodes[-1], units)}}
         return Backpropagation(autoencoder, loss, task.optimiser, kept=own, notes=notes)
+
+    def _mirror(self, node: Node, activation: Activation) -> Layer:
+        return node.layer.reconstructor(node.inputs, name=node.name, activation=activation, tied=self.tied)
 
     def _reconstruction(self, inputs: Array) -> tuple[Activation, Loss]:
         """The mirror's activation and the loss. Cross-entropy takes the sum before the sigmoid, which is stable."""
@@ -83,25 +146,32 @@ class Autoencoder(Method):
             return "linear", SigmoidCrossEntropy()
         return units, MeanSquaredError()
 
-    def _layers(self, node: Node, activation: Activation) -> list[Layer]:
-        """Corruption, the layer itself, its sparsity, its mirror: those that are asked for."""
-        layers: list[Layer] = []
-        if self.corruption:
-            layers.append(_named(MaskingNoise(rate=self.corruption), f"{node.name}.noise"))
-        layers.append(_named(node.layer, node.name))
+    def _noise(self, inputs: Array) -> Layer:
+        if self.noise == "gaussian":
+            return GaussianNoise(deviation=self.corruption)
+        if self.noise == "salt_and_pepper":
+            return SaltAndPepperNoise(rate=self.corruption, low=float(inputs.min()), high=float(inputs.max()))
+        return MaskingNoise(rate=self.corruption)
+
+    def _after(self, node: Node) -> Iterator[Layer]:
+        if self.contraction:
+            yield Contraction(
+                tied_to=node.name,
+                fan_in=prod(node.inputs[0]),
+                activation=node.layer.activation,  # type: ignore[attr-defined]
+                weight=self.contraction,
+            )
         if self.sparsity is not None:
-            layers.append(_named(Sparsity(**self.sparsity.model_dump()), f"{node.name}.sparsity"))
-        mirror = node.layer.reconstructor(node.inputs, name=node.name, activation=activation, tied=self.tied)
-        assert mirror is not None, "checked before the first step"  # noqa: S101
-        return [*layers, _named(mirror, f"{node.name}.mirror")]
+            yield Sparsity(**self.sparsity.model_dump())
+        if self.k_winners is not None:
+            yield KWinners(k=self.k_winners)
+
+    def _pool(self, graph: Graph, node: Node) -> Pooled | None:
+        found = None if self.pooling is None else pooling_after(node, graph)
+        return found.layer if found is not None and isinstance(found.layer, Pooled) else None
 
 
 def _described(mirror: Node, units: Activation) -> list[tuple[str, dict[str, Any]]]:
     """The mirror as it reconstructs: with the units that belong to the loss."""
     options = mirror.layer.model_copy(update={"activation": units}).model_dump(mode="json", exclude={"name", "inputs"})
     return [(mirror.name, options)]
-
-
-def _named(layer: Layer, name: str) -> Layer:
-    """The layer under a name of the stage's own; the dot keeps it apart from any name in a config."""
-    return layer.model_copy(update={"name": name, "inputs": None})
