@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from tests.layers.case import Case, Variant, split
+from tests.layers.case import Case, Variant, With, split
 from tests.layers.naive import sides, windows
-from tests.layers.pooling import POOL_BROKEN, POOL_CHANGES
+from tests.layers.pooling import POOL_BROKEN
 
 
 def naive(x, parameters, options, draw, shapes):
@@ -33,17 +33,18 @@ CASE = Case(
     type="max_unpool2d",
     naive=naive,
     variants=[
-        Variant(unpool(2), several=((2, 3, 5), (4, 6, 5)), kinked=True),
+        Variant(unpool(2, stride=3), several=((3, 2, 5), (8, 7, 5)), kinked=True),
         Variant(unpool(2), several=((3, 2, 1), (7, 5, 1)), kinked=True),  # cells that no window has
         Variant(unpool(3, stride=2), several=((3, 3, 4), (7, 8, 4)), kinked=True),  # windows overlap
         Variant(unpool([2, 3], padding=[1, 1], rounding="up"), several=((3, 3, 2), (4, 6, 2)), kinked=True),
         Variant(unpool([1, 512]), several=((1, 1, 4), (1, 512, 4)), kinked=True),  # places no longer fit a byte
     ],
     broken=POOL_BROKEN,
-    changes=POOL_CHANGES,
+    changes={"size": 1, "stride": [3, 4], "padding": [1, 0], "rounding": With("up", stride=[3, 5])},
+    dead={"rounding": "it decides how many windows there are, and the values must be as many"},
     refused_shapes=[
-        (((2, 3, 5),), "found 1"),
-        (((2, 3, 5), (4, 6, 4)), r"takes values of shape \[2, 3, 4\]"),
-        (((2, 3, 5), (30,)), "takes 3 axes"),
+        (((3, 2, 5),), "found 1"),
+        (((3, 2, 5), (8, 7, 4)), r"takes values of shape \[3, 2, 4\]"),
+        (((3, 2, 5), (30,)), "takes 3 axes"),
     ],
 )
