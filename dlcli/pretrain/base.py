@@ -10,6 +10,7 @@ from pydantic import Field
 from dlcli.data.pipeline import BatchSource
 from dlcli.graph import Graph, Node
 from dlcli.layers.base import Array
+from dlcli.layers.dense import Dense
 from dlcli.network import Network
 from dlcli.optim.base import Optimiser
 from dlcli.options import Also, Count, Family, Options
@@ -74,6 +75,10 @@ class Method(Family):
 
     def check(self, node: Node) -> None:
         """Raise ValueError where the method cannot pretrain this layer."""
+
+    def takes(self, node: Node) -> bool:
+        """Whether a layer of this kind is pretrained where no layers are named."""
+        return isinstance(node.layer, Dense)
 
     def check_in(self, graph: Graph, node: Node) -> None:
         """Raise ValueError where what follows the layer in its network does not suit the method."""

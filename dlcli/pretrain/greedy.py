@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dlcli.data.pipeline import BatchSource
 from dlcli.errors import MisfitError
 from dlcli.graph import Graph, Node
-from dlcli.layers.base import Array, ShapeError
+from dlcli.layers.base import Array
 from dlcli.network import Network
 from dlcli.pretrain.base import Joint
 from dlcli.pretrain.options import PretrainOptions
@@ -74,9 +74,7 @@ def _output_place(graph: Graph) -> int:
 def _suits(options: PretrainOptions, graph: Graph, node: Node) -> bool:
     if "weights" not in node.parameters or node.layer.share is not None or node.mirrors is not None:
         return False
-    try:
-        node.layer.reconstructor(node.inputs, name=node.name, activation="linear", tied=True)
-    except ShapeError:
+    if not options.method.takes(node):
         return False
     try:
         options.method.check(node)

@@ -76,9 +76,16 @@ class Autoencoder(Method):
             raise ValueError("found sparsity without effect; expected its weight or l1 to be above 0")
         return self
 
+    def takes(self, node: Node) -> bool:
+        try:
+            self._mirror(node, "linear")
+        except ShapeError:
+            return False
+        return True
+
     def check(self, node: Node) -> None:
         try:
-            node.layer.reconstructor(node.inputs, name=node.name, activation="linear", tied=self.tied)
+            self._mirror(node, "linear")
         except ShapeError as error:
             kind = getattr(node.layer, "type", "")
             raise ValueError(f"layer {node.name} ({kind}) cannot be folded back; {error}") from error
@@ -112,7 +119,7 @@ class Autoencoder(Method):
             raise MisfitError(("pretrain", "method"), f"reconstructing the inputs of {node.name}: {error}") from error
         folded = Folded(
             node,
-            mirror=node.layer.reconstructor(node.inputs, name=node.name, activation=activation, tied=self.tied),
+            mirror=self._mirror(node, activation),
             noise=self._noise(inputs) if self.corruption else None,
             after=tuple(self._after(node)),
             pool=self._pool(network.graph, node),
@@ -125,6 +132,9 @@ class Autoencoder(Method):
         units: Activation = "sigmoid" if isinstance(loss, SigmoidCrossEntropy) else activation
         notes = {node.name: {MIRROR: _described(graph.nodes[-1], units)}}
         return Backpropagation(autoencoder, loss, task.optimiser, kept=own, notes=notes)
+
+    def _mirror(self, node: Node, activation: Activation) -> Layer:
+        return node.layer.reconstructor(node.inputs, name=node.name, activation=activation, tied=self.tied)
 
     def _reconstruction(self, inputs: Array) -> tuple[Activation, Loss]:
         """The mirror's activation and the loss. Cross-entropy takes the sum before the sigmoid, which is stable."""
