@@ -85,6 +85,7 @@ class Case:
     penalty: (x, options, parameters) → what the layer adds to the loss.
     before: layers that must stand before this one in a network, since it is tied to them.
     random: whether the layer draws random numbers in training.
+    constant: which of the outputs (their last axis) are constants to the backward pass, by the variant.
     """
 
     type: str
@@ -97,6 +98,7 @@ class Case:
     penalty: Callable[[Array, Options, Parameters], float] = lambda x, options, parameters: 0.0
     before: Sequence[Options] = ()
     random: bool = False
+    constant: Callable[[Variant], slice] | None = None
 
 
 def cases() -> dict[str, Case]:
