@@ -109,9 +109,8 @@ def _stack(trained: Trained, layer: str | None) -> tuple[Sequence[Node], Sequenc
         )
     top = there[-1] if layer is None else nodes.index(chosen_layer(trained, layer))
     if top not in there:
-        raise UsageError(
-            f"{layer} was not pretrained; expected one of: {', '.join(nodes[place].name for place in there)}"
-        )
+        names = ", ".join(nodes[place].name for place in there)
+        raise UsageError(f"{layer} was not pretrained; expected one of: {names}")
     undone = {place + 1 for place in there if (mirror := mirrors[place]) is not None and mirror.pooled}
     for place, node in enumerate(nodes[:top]):
         if not (place in there or place in undone or passes(node) or isinstance(node.layer, KWinners)):
