@@ -1,6 +1,10 @@
 """Headers of the papers' configs, the runs behind them, and the page that is made of both."""
 
 import json
+import os
+import signal
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -126,6 +130,25 @@ def test_runs_are_trained_once_and_put_on_the_page(configs, tmp_path, monkeypatc
     first = find(["tiny"], [1], configs)[0]
     assert first.command(tmp_path, tmp_path / "runs")[-1] == "--resume"
     assert first.command(tmp_path, tmp_path / "elsewhere")[-1] == "--overwrite"
+
+
+def test_a_run_that_is_stopped_goes_on_where_it_was(configs, tmp_path):
+    """TERM is passed on to the training, which writes a checkpoint; the next attempt resumes it."""
+    path = configs / "tiny.yaml"
+    path.write_text(CONFIG.replace("training: {epochs: 1}", "training: {epochs: 100000}"))
+    (run, _), folder = find([], [1], configs), tmp_path / "runs"
+
+    def stop_later():
+        while len(list((folder / run.name).glob("checkpoints/*.safetensors"))) < 2:
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=stop_later)
+    thread.start()
+    with pytest.raises(Failed, match="ended with exit code 143"):
+        carry_out(run, tmp_path, folder, "")
+    thread.join()
+    assert run.command(tmp_path, folder)[-1] == "--resume"
 
 
 def test_a_run_that_fails_is_told(configs, tmp_path):

@@ -65,6 +65,9 @@ crops_option = click.option(
     "--crops", type=click.Choice(["1", "5", "10"]),
     help="Average over so many crops of each image; by default as the config's data.test_crops says.",
 )  # fmt: skip
+label_option = click.option(
+    "--label", metavar="CLASS", help="Clamp this class, where the generative model has learned labels."
+)
 checkpoint_option = click.option(
     "--checkpoint", metavar="last|best|FILE", shell_complete=_complete_checkpoint,
     help="Which checkpoint of the run; by default the best, else the last.",

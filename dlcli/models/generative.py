@@ -1,7 +1,7 @@
 """Samples of what a model has learned: the idea of one that generates."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from dlcli.errors import UsageError
@@ -27,21 +27,22 @@ class Generative(ABC):
 
 
 def after(model: Generative, steps: int, count: int, seed: int, label: int | None = None) -> Array:
-    """The means (count, *shape) after so many Gibbs steps, at least one.
-
-    Raises
-    ------
-    UsageError: the model knows no such label.
-    """
-    check_label(model, label)
+    """The means (count, *shape) after so many Gibbs steps, at least one."""
     return next(islice(model.chains(count, seed, label), steps - 1, None))
 
 
-def check_label(model: Generative, label: int | None) -> None:
-    """Raise `UsageError` where the model cannot clamp a label."""
-    if label is None:
-        return
+def label_of(model: Generative, classes: Sequence[int | str], name: str | None) -> int | None:
+    """The label to clamp for a class of that name; None for none.
+
+    Raises
+    ------
+    UsageError: the model cannot clamp it.
+    """
+    if name is None:
+        return None
     if not model.labels:
-        raise UsageError(f"found label {label}, but the model was trained without labels")
-    if not 0 <= label < model.labels:
-        raise UsageError(f"found label {label}, expected 0 to {model.labels - 1}")
+        raise UsageError(f"found label {name}, but the model was trained without labels")
+    names = [str(each) for each in classes]
+    if name not in names[: model.labels]:
+        raise UsageError(f"found label {name}, expected one of: {', '.join(names[: model.labels])}")
+    return names.index(name)

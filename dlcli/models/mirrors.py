@@ -5,6 +5,8 @@ RBM's visible units are a mirror with the machine's weights, which the layer get
 deep belief net that has learned by the up-down algorithm has weights of its own for the way down.
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -17,11 +19,23 @@ from dlcli.pretrain.methods.autoencoder import MIRROR
 from dlcli.trained import Trained
 
 VISIBLE: dict[str, Activation] = {"binary": "sigmoid", "gaussian": "linear", "relu": "relu"}  # means of visible units
+POOL = ".pool"  # behind a layer's name: the pooling layer that an autoencoder folds in
 
 
-def mirror_of(trained: Trained, node: Node) -> tuple[list[Layer], dict[str, Array]] | None:
-    """The layers that lead back, each with a name of its own, and arrays, theirs and new ones of the layer itself, by
-    name; None: there is no way.
+@dataclass(frozen=True)
+class Mirror:
+    """The layers that lead back, each with a name of its own, and arrays by name, theirs and new ones of the layer.
+
+    ``pooled``: whether they begin behind the pooling layer that follows, and undo it as well.
+    """
+
+    layers: Sequence[Layer]
+    arrays: Mapping[str, Array]
+    pooled: bool = False
+
+
+def mirror_of(trained: Trained, node: Node) -> Mirror | None:
+    """The way back through a layer, if there is one.
 
     Raises
     ------
@@ -31,8 +45,7 @@ def mirror_of(trained: Trained, node: Node) -> tuple[list[Layer], dict[str, Arra
     note = trained.notes.get(node.name, {})
     try:
         if MIRROR in note:
-            layers = [_layer(name, options) for name, options in note[MIRROR]]
-            return layers, {name: array for name, array in trained.models.items() if _owner(name) in _names(layers)}
+            return _autoencoder(trained, node, [_layer(name, options) for name, options in note[MIRROR]])
         if isinstance(node.layer, Dense) and f"{node.name}.generation/weights" in trained.models:
             return _generation(trained, node)
         if isinstance(node.layer, Dense) and f"{node.name}.rbm/weights" in trained.models:
@@ -42,7 +55,14 @@ def mirror_of(trained: Trained, node: Node) -> tuple[list[Layer], dict[str, Arra
     return None
 
 
-def _visible(trained: Trained, node: Node, units: str) -> tuple[list[Layer], dict[str, Array]]:
+def _autoencoder(trained: Trained, node: Node, layers: list[Layer]) -> Mirror:
+    names = [layer.name for layer in layers]
+    arrays = {name: array for name, array in trained.models.items() if name.rpartition("/")[0] in names}
+    pool = f"{node.name}{POOL}"
+    return Mirror(layers[names.index(pool) + 1 :] if pool in names else layers, arrays, pooled=pool in names)
+
+
+def _visible(trained: Trained, node: Node, units: str) -> Mirror:
     """The visible side of an RBM."""
     if units not in VISIBLE:
         kinds = ", ".join(VISIBLE)
@@ -50,14 +70,15 @@ def _visible(trained: Trained, node: Node, units: str) -> tuple[list[Layer], dic
     name, own = f"{node.name}.visible", f"{node.name}.rbm"
     layer = DenseTransposed(tied_to=node.name, units=prod(node.inputs[0]), activation=VISIBLE[units])
     arrays = {f"{node.name}/{each}": trained.models[f"{own}/{each}"] for each in ("weights", "bias")}
-    return [_named(layer, name)], arrays | {f"{name}/bias": trained.models[f"{own}/visible_bias"]}
+    return Mirror([_named(layer, name)], arrays | {f"{name}/bias": trained.models[f"{own}/visible_bias"]})
 
 
-def _generation(trained: Trained, node: Node) -> tuple[list[Layer], dict[str, Array]]:
+def _generation(trained: Trained, node: Node) -> Mirror:
     """The way down of a directed layer."""
     name = f"{node.name}.generation"
     layer = Dense(units=prod(node.inputs[0]), activation="sigmoid")
-    return [_named(layer, name)], {f"{name}/{each}": trained.models[f"{name}/{each}"] for each in ("weights", "bias")}
+    arrays = {f"{name}/{each}": trained.models[f"{name}/{each}"] for each in ("weights", "bias")}
+    return Mirror([_named(layer, name)], arrays)
 
 
 def _named(layer: Layer, name: str) -> Layer:
@@ -66,11 +87,3 @@ def _named(layer: Layer, name: str) -> Layer:
 
 def _layer(name: str, options: dict[str, Any]) -> Layer:
     return _named(Layer.members()[options["type"]].model_validate(options), name)
-
-
-def _owner(tensor: str) -> str:
-    return tensor.rpartition("/")[0]
-
-
-def _names(layers: list[Layer]) -> set[str | None]:
-    return {layer.name for layer in layers}

@@ -1,6 +1,6 @@
 """Inputs as a model sees them: up through its layers, and back down."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,11 +11,12 @@ from dlcli.errors import MisfitError, UsageError
 from dlcli.graph import Graph, Node
 from dlcli.kernels import activation as activations
 from dlcli.layers.base import Array, Layer
+from dlcli.layers.k_winners import KWinners
 from dlcli.layers.reshape import Reshape
 from dlcli.losses.sigmoid_cross_entropy import SigmoidCrossEntropy
 from dlcli.models.deep_boltzmann import deep_boltzmann_machine
 from dlcli.models.features import BATCH, chosen_layer, passes
-from dlcli.models.mirrors import mirror_of
+from dlcli.models.mirrors import POOL, Mirror, mirror_of
 from dlcli.network import Network
 from dlcli.trained import Trained
 
@@ -50,28 +51,8 @@ def reconstructor(trained: Trained, layer: str | None = None) -> Reconstructor:
         return Reconstructor(partial(_output, trained))
     if (machine := deep_boltzmann_machine(trained, layer)) is not None:
         return Reconstructor(machine.reconstruct)
-    nodes = _nodes(trained, layer)
-    tensors = trained.network.tensors
-    up = [node.layer.model_copy(update={"name": node.name, "inputs": None, "share": None}) for node in nodes]
-    tensors |= {f"{node.name}/{name}": tensors[node.source(name)] for node in nodes for name in node.parameters}
-    down: list[Layer] = []
-    for node in reversed(nodes):
-        mirror = mirror_of(trained, node)
-        if mirror is None:
-            if not passes(node):
-                kind = getattr(node.layer, "type", "layer")
-                raise UsageError(f"there is no way back through {node.name} ({kind}); expected --layer with one below")
-            continue
-        if len(node.shape) > 1:
-            down.append(Reshape(shape=node.shape))
-        down += mirror[0]
-        tensors |= mirror[1]
-    try:
-        network = Network(Graph.build([*up, *down], nodes[0].inputs[0]), parameters=tensors)
-    except (MisfitError, ValueError) as error:
-        message = error.message if isinstance(error, MisfitError) else str(error)
-        raise UsageError(f"the way back from {nodes[-1].name} does not fit together: {message}") from error
-    return Reconstructor(network.forward)
+    nodes, mirrors = _stack(trained, layer)
+    return Reconstructor(_unrolled(trained, nodes, mirrors).forward)
 
 
 def squared_errors(inputs: Array, reconstructions: Array) -> Array:
@@ -80,27 +61,68 @@ def squared_errors(inputs: Array, reconstructions: Array) -> Array:
     return np.asarray(np.square(difference).sum(axis=1))
 
 
+def _unrolled(trained: Trained, nodes: Sequence[Node], mirrors: Sequence[Mirror | None]) -> Network:
+    """The layers, and behind the last one their mirrors, from the top down, as one network."""
+    tensors = trained.network.tensors
+    layers = [node.layer.model_copy(update={"name": node.name, "inputs": None, "share": None}) for node in nodes]
+    tensors |= {f"{node.name}/{name}": tensors[node.source(name)] for node in nodes for name in node.parameters}
+    for place in range(len(nodes) - 1, -1, -1):
+        mirror = mirrors[place]
+        if mirror is None:
+            continue
+        shape = nodes[place + mirror.pooled].shape
+        if len(shape) > 1:
+            layers.append(Reshape(shape=shape).model_copy(update={"name": f"{nodes[place].name}.reshaped"}))
+        layers += _joined(mirror.layers, {f"{nodes[place].name}{POOL}": str(layers[-1].name)})
+        tensors |= mirror.arrays
+    try:
+        return Network(Graph.build(layers, nodes[0].inputs[0]), parameters=tensors)
+    except (MisfitError, ValueError) as error:
+        message = error.message if isinstance(error, MisfitError) else str(error)
+        raise UsageError(f"the way back from {nodes[-1].name} does not fit together: {message}") from error
+
+
+def _joined(layers: Sequence[Layer], names: dict[str, str]) -> list[Layer]:
+    """The layers with those that they take by name called as in the unrolled network."""
+    return [
+        layer.model_copy(update={"inputs": tuple(names.get(name, name) for name in layer.inputs)})
+        if layer.inputs
+        else layer
+        for layer in layers
+    ]
+
+
+def _stack(trained: Trained, layer: str | None) -> tuple[Sequence[Node], Sequence[Mirror | None]]:
+    """The chain of layers up to the one named, or to the last one with a way back, and each one's way, if it has one.
+
+    Raises
+    ------
+    UsageError: see `reconstructor`.
+    """
+    nodes = trained.network.graph.nodes
+    mirrors = [mirror_of(trained, node) for node in nodes]
+    there = [place for place, mirror in enumerate(mirrors) if mirror is not None]
+    if not there:
+        raise UsageError(
+            f"{trained.path}: found no pretrained layer and no network trained to give its inputs; expected either, "
+            "to reconstruct by"
+        )
+    top = there[-1] if layer is None else nodes.index(chosen_layer(trained, layer))
+    if top not in there:
+        names = ", ".join(nodes[place].name for place in there)
+        raise UsageError(f"{layer} was not pretrained; expected one of: {names}")
+    undone = {place + 1 for place in there if (mirror := mirrors[place]) is not None and mirror.pooled}
+    for place, node in enumerate(nodes[:top]):
+        if not (place in there or place in undone or passes(node) or isinstance(node.layer, KWinners)):
+            kind = getattr(node.layer, "type", "layer")
+            raise UsageError(f"there is no way back through {node.name} ({kind}); expected --layer with one below")
+    end = top + 1 + (top + 1 in undone)
+    return nodes[:end], mirrors[:end]
+
+
 def _output(trained: Trained, x: Array) -> Array:
     """The network's output, with the sigmoid that belongs to its loss."""
     outputs = trained.network.forward(x)
     if isinstance(trained.experiment.main_loss, SigmoidCrossEntropy):
         activations.forward(activations.SIGMOID, outputs, outputs)
     return outputs
-
-
-def _nodes(trained: Trained, layer: str | None) -> tuple[Node, ...]:
-    """The chain of layers up to the one named, or to the last one with a way back."""
-    graph = trained.network.graph
-    with_mirror = [place for place, node in enumerate(graph.nodes) if mirror_of(trained, node) is not None]
-    if not with_mirror:
-        raise UsageError(
-            f"{trained.path}: found no pretrained layer and no network trained to give its inputs; expected either, "
-            "to reconstruct by"
-        )
-    if layer is None:
-        return graph.nodes[: with_mirror[-1] + 1]
-    place = graph.nodes.index(chosen_layer(trained, layer))
-    if place not in with_mirror:
-        names = ", ".join(graph.nodes[place].name for place in with_mirror)
-        raise UsageError(f"{layer} was not pretrained; expected one of: {names}")
-    return graph.nodes[: place + 1]

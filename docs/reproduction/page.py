@@ -34,7 +34,8 @@ def page(results: Results, configs: Path) -> str:
     for config in dict.fromkeys(run.config for run in runs):
         header = next(run.header for run in runs if run.config == config)
         differences = "\n".join(f"- {text}" for text in header.differs)
-        parts.append(f"## {header.title}\n\n`{config.name}`, after {header.paper}. What differs:\n\n{differences}\n")
+        source = f"[{config.name}](../configs/papers/{config.name}), after {header.paper}"
+        parts.append(f"## {header.title}\n\n{source}. What differs:\n\n{differences}\n")
     return "\n".join(parts)
 
 

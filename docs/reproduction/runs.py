@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -100,10 +101,10 @@ def carry_out(run: Run, mnist: Path, folder: Path, machine: str) -> dict[str, An
     ------
     Failed: it was stopped, could not go on, or has no such number as is measured.
     """
-    done = subprocess.run(run.command(mnist, folder), cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        raise Failed(f"{run.name}: ended with exit code {done.returncode}", done.returncode)
-    summary = json.loads(done.stdout)
+    code, output = _wait_for(run.command(mnist, folder))
+    if code:
+        raise Failed(f"{run.name}: ended with exit code {code}", code)
+    summary = json.loads(output)
     rows = [json.loads(line) for line in (folder / run.name / "metrics.jsonl").read_text().splitlines()]
     try:
         value = value_of(run.variant.measure, summary, rows)
@@ -118,6 +119,24 @@ def carry_out(run: Run, mnist: Path, folder: Path, machine: str) -> dict[str, An
         "seconds": round(sum(row.get("seconds", 0.0) for row in rows), 1),
         "machine": machine,
     }
+
+
+def _wait_for(command: Sequence[str]) -> tuple[int, str]:
+    """Run a command to its end, its exit code and output; what asks this process to stop asks the command instead.
+
+    A terminal's INT reaches both, TERM is passed on; the command then writes a checkpoint and ends.
+    """
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        before = {
+            signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None),
+            signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: process.terminate()),
+        }
+        try:
+            output, _ = process.communicate()
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
+    return process.returncode, output
 
 
 def value_of(measure: Measure, summary: dict[str, Any], rows: list[dict[str, Any]]) -> float:

@@ -10,7 +10,7 @@ from dlcli.models.belief import BeliefNetwork, rbm_of
 from dlcli.models.deep_boltzmann import DeepBoltzmannMachine
 from dlcli.models.general_boltzmann import GeneralBoltzmannMachine
 from dlcli.models.generation import generative
-from dlcli.models.generative import after, check_label
+from dlcli.models.generative import after, label_of
 from dlcli.pretrain.boltzmann.dbm import Dbm
 from dlcli.pretrain.boltzmann.machine import Machine
 from dlcli.pretrain.boltzmann.rbm import Rbm
@@ -110,6 +110,8 @@ def test_a_deep_machine_has_its_distribution():
     model = DeepBoltzmannMachine(Dbm(tuple(weights), tuple(biases)), (3, 1), 10)
     samples = after(model, 60, CHAINS, seed=3)
     assert samples.shape == (CHAINS, 3, 1)
+    given = 1 / (1 + np.exp(-(states(2) @ weights[0].T + biases[0])))  # E[v | h¹], a row for each state of h¹
+    assert np.abs(samples[:, None, :, 0] - given).max(axis=2).min(axis=1).max() < 1e-6
     expected = expected_means(couplings, np.concatenate(biases), 3)
     np.testing.assert_allclose(samples.mean(axis=0)[:, 0], expected, atol=4 * 0.5 / CHAINS**0.5)
 
@@ -134,11 +136,17 @@ def test_samples_are_a_function_of_the_seed_and_the_steps_alone():
     assert not np.array_equal(first, after(model, 4, 50, 1))
 
 
-def test_labels_that_there_are_not():
-    with pytest.raises(UsageError, match="found label 1, but the model was trained without labels"):
-        check_label(BeliefNetwork([SMALL], (3,)), 1)
-    with pytest.raises(UsageError, match="found label 2, expected 0 to 1"):
-        check_label(BeliefNetwork([rbm(np.zeros((3, 2)), [0] * 3, [0] * 2, labels=2)], (1,)), 2)
+def test_labels_are_classes_by_their_names():
+    without, model = (
+        BeliefNetwork([SMALL], (3,)),
+        BeliefNetwork([rbm(np.zeros((3, 2)), [0] * 3, [0] * 2, labels=2)], (1,)),
+    )
+    assert label_of(without, ("cat", "dog"), None) is None
+    assert [label_of(model, classes, name) for classes, name in ((("cat", "dog"), "dog"), ((5, 3), "5"))] == [1, 0]
+    with pytest.raises(UsageError, match="found label cat, but the model was trained without labels"):
+        label_of(without, ("cat", "dog"), "cat")
+    with pytest.raises(UsageError, match="found label cow, expected one of: cat, dog"):
+        label_of(model, ("cat", "dog"), "cow")
 
 
 @pytest.fixture(scope="module")

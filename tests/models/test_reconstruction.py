@@ -146,6 +146,53 @@ def test_a_deep_boltzmann_machine_infers_its_layers_by_mean_field(tmp_path, samp
     np.testing.assert_allclose(outputs, sigmoid(h1 @ w1.T + b), atol=1e-5)
 
 
+@pytest.mark.parametrize("pooling", ["switches", "upsampling"])
+def test_convolutions_lead_back_through_the_pooling_behind_them(tmp_path, pooling):
+    """A dense layer above, so that the way back passes all: 6 × 6, filters 3 × 3, pools 2 × 2."""
+    network = [
+        {"type": "conv2d", "name": "conv", "filters": 2, "kernel_size": 3, "activation": "tanh"},
+        {"type": "max_pool2d", "name": "pool", "size": 2},
+        {"type": "dense", "name": "hidden", "units": 4, "activation": "sigmoid"},
+        {"type": "dense", "name": "output", "units": 3},
+    ]
+    source = {"type": "synthetic", "shape": [6, 6, 1], "classes": 3, "samples": 30}
+    changes = {"network": network, "data__source": source, "pretrain__layers": ["conv", "hidden"]}
+    changes["pretrain__sgd__learning_rate"] = 0.001
+    method = {"type": "autoencoder", "pooling": pooling, "reconstruction": "linear"}
+    trained = open_trained(tmp_path / "run", UNTRANSFORMED, pretrain__method=method, **changes)
+    x = np.random.default_rng(3).normal(size=(2, 6, 6, 1)).astype(np.float32)
+    weights, bias = tensor(trained, "conv/weights")[:, :, 0], tensor(trained, "conv/bias")
+    for layer in ("conv", "hidden"):
+        _, outputs = reconstructed(trained, x, layer)
+        for sample, output in zip(x[..., 0].astype(np.float64), outputs[..., 0], strict=True):
+            windows = np.lib.stride_tricks.sliding_window_view(sample, (3, 3))
+            y = np.tanh(np.einsum("ijpq,pqf->ijf", windows, weights) + bias)
+            pooled = y.reshape(2, 2, 2, 2, 2).max(axis=(1, 3))
+            code = pooled
+            if layer == "hidden":
+                functions = {"hidden": "linear"}
+                code = by_hand(trained, pooled.reshape(1, -1), ["hidden"], functions).reshape(2, 2, 2)
+            expected = np.full((6, 6), float(tensor(trained, "conv.mirror/bias")[0]))
+            for f in range(2):
+                places = y[..., f] == pooled[..., f].repeat(2, axis=0).repeat(2, axis=1)
+                back = code[..., f].repeat(2, axis=0).repeat(2, axis=1)
+                back = back if pooling == "upsampling" else np.where(places, back, 0)
+                for i in range(4):
+                    for j in range(4):
+                        expected[i : i + 3, j : j + 3] += back[i, j] * weights[..., f]
+            np.testing.assert_allclose(output, expected, atol=1e-5)
+
+
+def test_k_winners_stand_before_the_mirror(tmp_path, samples):
+    method = {"type": "autoencoder", "k_winners": 2, "reconstruction": "linear"}
+    trained = open_trained(tmp_path / "run", UNTRANSFORMED, pretrain__method=method)
+    inputs, outputs = reconstructed(trained, samples, "hidden1")
+    h = FUNCTIONS["sigmoid"](inputs @ tensor(trained, "hidden1/weights") + tensor(trained, "hidden1/bias"))
+    h[h < np.sort(h, axis=1)[:, -2:-1]] = 0
+    expected = h @ tensor(trained, "hidden1/weights").T + tensor(trained, "hidden1.mirror/bias")
+    np.testing.assert_allclose(outputs, expected, atol=2e-6)
+
+
 def test_errors_are_sums_of_squares():
     x, y = np.float32([[[1, 2], [3, 4]], [[0, 0], [0, 0]]]), np.float32([[[1, 0], [3, 3]], [[0, 0], [0.5, 0]]])
     assert squared_errors(x, y).tolist() == [5.0, 0.25]

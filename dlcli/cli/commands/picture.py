@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from dlcli.cli.inputs import Split
-from dlcli.cli.options import checkpoint_option, examples, run_argument, threads_option
+from dlcli.cli.options import checkpoint_option, examples, label_option, run_argument, threads_option
 from dlcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ COLUMNS = 10
     help="Gibbs steps from one sample of a chain to the next.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, metavar="N", help="Seed of the chains.")
-@click.option("--label", type=click.IntRange(0), metavar="CLASS", help="Clamp this class, where the model has labels.")
+@label_option
 @click.option(
     "--output", type=click.Path(path_type=Path), metavar="FILE.png",
     help="By default weights.png, reconstructions.png or samples.png in the run's directory.",
@@ -56,7 +56,7 @@ COLUMNS = 10
 @threads_option
 def command(
     run: Path, what: Literal["weights", "reconstructions", "samples"], layer: str | None, count: int | None,
-    columns: int, split: Split | None, steps: int, seed: int, label: int | None, output: Path | None,
+    columns: int, split: Split | None, steps: int, seed: int, label: str | None, output: Path | None,
     checkpoint: str | None,
 ) -> None:  # fmt: skip
     """Draw what a network has learned as tiles in a PNG file.
@@ -114,19 +114,19 @@ def _reconstructions(trained: "Trained", layer: str | None, count: int, columns:
 
 
 def _samples(
-    trained: "Trained", layer: str | None, count: int, columns: int, steps: int, seed: int, label: int | None
+    trained: "Trained", layer: str | None, count: int, columns: int, steps: int, seed: int, label: str | None
 ) -> "Sheet":
     import numpy as np
 
     from dlcli.models.generation import generative
-    from dlcli.models.generative import check_label
+    from dlcli.models.generative import label_of
     from dlcli.models.images import image_shape
     from dlcli.report.sheet import Sheet
 
     shape = image_shape(trained)
     model = generative(trained, layer)
-    check_label(model, label)
-    states = np.stack(list(islice(model.chains(count, seed, label), steps - 1, steps * columns, steps)), axis=1)
+    chains = model.chains(count, seed, label_of(model, trained.classes, label))
+    states = np.stack(list(islice(chains, steps - 1, steps * columns, steps)), axis=1)
     title = f"{trained.experiment.name}: {count} chains, a row each, every {steps:,} Gibbs steps from a random start"
     groups = np.repeat(np.arange(count), columns)
     return Sheet(title, states.reshape(-1, *shape), columns, groups, "chain")

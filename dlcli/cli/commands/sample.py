@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dlcli.cli.options import checkpoint_option, examples, run_argument, threads_option
+from dlcli.cli.options import checkpoint_option, examples, label_option, run_argument, threads_option
 from dlcli.cli.output import print_line, write_npz
 from dlcli.errors import UsageError
 
@@ -30,7 +30,7 @@ SUFFIXES = (".png", ".npz")
     help="Gibbs steps from the random start of each sample's chain.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, metavar="N", help="Seed of the chains.")
-@click.option("--label", type=click.IntRange(0), metavar="CLASS", help="Clamp this class, where the model has labels.")
+@label_option
 @click.option("--layer", metavar="NAME", help="The uppermost layer; by default the last of the generative model.")
 @click.option(
     "--output", type=click.Path(path_type=Path), metavar="FILE.png|FILE.npz",
@@ -39,7 +39,7 @@ SUFFIXES = (".png", ".npz")
 @checkpoint_option
 @threads_option
 def command(
-    run: Path, count: int, steps: int, seed: int, label: int | None, layer: str | None, output: Path | None,
+    run: Path, count: int, steps: int, seed: int, label: str | None, layer: str | None, output: Path | None,
     checkpoint: str | None,
 ) -> None:  # fmt: skip
     """Draw samples from an RBM, a DBN or a DBM.
@@ -51,11 +51,12 @@ def command(
     if output is not None and output.suffix.lower() not in SUFFIXES:
         raise UsageError(f"--output {output}: expected a name that ends in {' or '.join(SUFFIXES)}")
     from dlcli.models.generation import generative
-    from dlcli.models.generative import after
+    from dlcli.models.generative import after, label_of
     from dlcli.trained import json_numbers, open_run
 
     trained = open_run(run, checkpoint)
-    samples = after(generative(trained, layer), steps, count, seed, label)
+    model = generative(trained, layer)
+    samples = after(model, steps, count, seed, label_of(model, trained.classes, label))
     if output is None:
         for index, sample in enumerate(samples):
             print_line({"index": index, "sample": json_numbers(sample)})

@@ -27,7 +27,7 @@ from dlcli.pretrain.folded import Folded, Unpooling, check_unpooling, pooling_af
 from dlcli.training.backpropagation import Backpropagation
 from dlcli.training.objective import Objective
 
-MIRROR = "mirror"  # among what is noted of a layer: the mirror's layers, each with its name and its options
+MIRROR = "mirror"  # among what is noted of a layer: the layers behind it up to its mirror, by name with their options
 
 
 class Autoencoder(Method):
@@ -130,7 +130,7 @@ class Autoencoder(Method):
         own = [name for name in graph.parameters if name not in network.parameters]
         autoencoder.initialise(own)
         units: Activation = "sigmoid" if isinstance(loss, SigmoidCrossEntropy) else activation
-        notes = {node.name: {MIRROR: _described(graph.nodes[-1], units)}}
+        notes = {node.name: {MIRROR: _described(graph, node.name, units)}}
         return Backpropagation(autoencoder, loss, task.optimiser, kept=own, notes=notes)
 
     def _mirror(self, node: Node, activation: Activation) -> Layer:
@@ -171,7 +171,9 @@ class Autoencoder(Method):
         return found.layer if found is not None and isinstance(found.layer, Pooled) else None
 
 
-def _described(mirror: Node, units: Activation) -> list[tuple[str, dict[str, Any]]]:
-    """The mirror as it reconstructs: with the units that belong to the loss."""
-    options = mirror.layer.model_copy(update={"activation": units}).model_dump(mode="json", exclude={"name", "inputs"})
-    return [(mirror.name, options)]
+def _described(graph: Graph, name: str, units: Activation) -> list[tuple[str, dict[str, Any]]]:
+    """What stands behind the layer and does something in evaluation; the mirror with the units of the loss."""
+    place = 1 + graph.nodes.index(graph.node(name))
+    layers = [(node.name, node.layer) for node in graph.nodes[place:] if not node.layer.is_view]
+    layers[-1] = (layers[-1][0], layers[-1][1].model_copy(update={"activation": units}))
+    return [(called, layer.model_dump(mode="json", exclude={"name"})) for called, layer in layers]
