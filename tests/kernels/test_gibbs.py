@@ -61,12 +61,12 @@ def test_threads_change_nothing(threads):
 
 def test_chains_come_to_the_machines_distribution():
     couplings, bias = machine(4)
-    states = np.zeros((20_000, 4))
-    sweeps(1, 0, couplings, bias, 30, states)
+    states = np.zeros((5_000, 4))
+    sweeps(1, 0, couplings, bias, 15, states)
     every = (np.arange(16)[:, None] >> np.arange(4)) & 1
     p = np.exp(0.5 * np.einsum("ni,ij,nj->n", every, couplings, every) + every @ bias)
     found = np.bincount((states @ [1, 2, 4, 8]).astype(int), minlength=16) / len(states)
-    np.testing.assert_allclose(found, p / p.sum(), atol=0.015)
+    np.testing.assert_allclose(found, p / p.sum(), atol=0.02)
 
 
 def test_certain_units_stay_finite():

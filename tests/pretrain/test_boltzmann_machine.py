@@ -159,17 +159,17 @@ def test_the_exact_step_follows_the_likelihood(options):
 def test_the_sampled_step_comes_near_it():
     """Without lateral hidden couplings mean field is exact, so that chains are the only error."""
     v = np.array(binary(4), np.float32)[[0, 3, 3, 5, 14]]
-    method = BoltzmannMachine(lateral={"hidden": False}, chains=10_000, gibbs_steps=30)
+    method = BoltzmannMachine(lateral={"hidden": False}, chains=3_000, gibbs_steps=20)
     _, objective = begun(method, v, learning_rate=1.0)
     shaken(objective)
     expected = slopes(arrays(objective), v)
     for name, change in moved(objective, v).items():
-        np.testing.assert_allclose(change, expected[name], atol=0.02)
+        np.testing.assert_allclose(change, expected[name], atol=0.03)
 
 
 def test_mean_field_follows_it_where_couplings_are_weak():
     v = np.array(binary(4), np.float32)[[0, 3, 3, 5, 14]]
-    _, objective = begun(BoltzmannMachine(chains=5_000, gibbs_steps=20), v, learning_rate=1.0)
+    _, objective = begun(BoltzmannMachine(chains=3_000, gibbs_steps=15), v, learning_rate=1.0)
     shaken(objective, scale=0.2)
     expected = slopes(arrays(objective), v)
     for name, change in moved(objective, v).items():
@@ -222,17 +222,17 @@ def test_parity_needs_hidden_units():
 
 def test_chains_learn_what_couplings_of_visible_units_can_say():
     v = np.array([row for row in binary(4) if row[0] == row[1] and row[2] != row[3]], np.float32)
-    _, objective = begun(BoltzmannMachine(hidden=False, chains=200), v, learning_rate=0.2, momentum=0.5)
+    _, objective = begun(BoltzmannMachine(hidden=False, chains=100), v, learning_rate=0.2, momentum=0.5)
     start = divergence(objective, v)
     fit(objective, v, epochs=1000)
     assert start > 1.3
-    assert divergence(objective, v) < 0.1
+    assert divergence(objective, v) < 0.25
 
 
 def test_chains_and_mean_field_learn_parity():
-    method = BoltzmannMachine(chains=300, lateral={"visible": True, "hidden": True})
-    _, objective = begun(method, PARITY, units=4, learning_rate=0.1, momentum=0.5)
-    fit(objective, PARITY, epochs=1500)
+    method = BoltzmannMachine(chains=100, lateral={"visible": True, "hidden": True})
+    _, objective = begun(method, PARITY, units=4, learning_rate=0.2, momentum=0.5)
+    fit(objective, PARITY, epochs=2000)
     assert divergence(objective, PARITY) < 0.2
 
 

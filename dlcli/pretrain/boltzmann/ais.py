@@ -18,7 +18,7 @@ from itertools import pairwise
 import numpy as np
 
 from dlcli.layers.base import Array
-from dlcli.pretrain.boltzmann.energy import Parameters, log_sum_exp, pieces, sigmoid, softplus
+from dlcli.pretrain.boltzmann.energy import Parameters, log_sum_exp, pieces, sigmoid, softplus, softplus_sum
 from dlcli.random import generator
 
 KNOTS = ((0, 0.0), (500, 0.5), (4500, 0.9), (14500, 1.0))  # steps and β of the paper's section 5
@@ -102,7 +102,7 @@ def _log_weights(of: Parameters, base: Array, betas: Array, chains: int, rng: np
     for before, after in pairwise(betas.tolist()):
         sums = of.activations(v)
         total += (after - before) * (v @ (of.visible_bias - base))
-        total += (softplus(after * sums) - softplus(before * sums)).sum(axis=1)
+        total += softplus_sum(after * sums) - softplus_sum(before * sums)
         h = (rng.random(sums.shape) < sigmoid(after * sums)).astype(np.float64)
         biases = (1 - after) * base + after * of.visible_bias
         v = (rng.random(v.shape) < sigmoid(biases + after * (h @ of.weights.T))).astype(np.float64)

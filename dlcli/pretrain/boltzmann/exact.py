@@ -15,7 +15,7 @@ from dlcli.pretrain.boltzmann.energy import (
     log_sum_exp,
     pieces,
     sigmoid,
-    softplus,
+    softplus_sum,
 )
 
 MOST_UNITS = 20  # whose states are visited one by one: a million
@@ -140,11 +140,9 @@ def _log_visible_sum(of: Parameters, h: Array) -> Array:
     """
     m = h @ of.weights.T
     if of.variances is None:
-        factors = softplus(of.visible_bias + m)
-    else:
-        heights = (2 * of.visible_bias + m) * m / (2 * of.variances)
-        factors = heights + 0.5 * np.log(2 * math.pi * of.variances)
-    total: Array = factors.sum(axis=1)
+        return softplus_sum(of.visible_bias + m)
+    heights = (2 * of.visible_bias + m) * m / (2 * of.variances)
+    total: Array = np.sum(heights + 0.5 * np.log(2 * math.pi * of.variances), axis=1)
     return total
 
 

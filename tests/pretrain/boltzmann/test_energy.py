@@ -14,6 +14,7 @@ from dlcli.pretrain.boltzmann.energy import (
     free_energy,
     label_free_energies,
     pseudo_log_likelihood,
+    softplus_sum,
 )
 from tests.pretrain.boltzmann.small import binary, rbm, weight
 
@@ -78,6 +79,13 @@ def test_large_sums_stay_finite():
     assert np.isfinite(free_energy(of, v)).all()
     assert free_energy(of, v)[-1] == pytest.approx(3e4 - 7e4)
     assert np.isfinite(pseudo_log_likelihood(of, v)).all()
+
+
+@pytest.mark.parametrize("units", [1, 511, 512, 513, 1100])
+def test_sums_of_softplus(units):
+    x = np.random.default_rng(0).normal(size=(3, units)) * [[0.1], [10.0], [1000.0]]
+    expected = [math.fsum(math.log1p(math.exp(-abs(value))) + max(value, 0) for value in row) for row in x]
+    np.testing.assert_allclose(softplus_sum(x), expected, rtol=1e-13)
 
 
 def test_pieces_change_nothing(monkeypatch):
