@@ -6,6 +6,7 @@ from dlcli.data.pipeline import BatchSource
 from dlcli.errors import UsageError
 from dlcli.graph import SAMPLES, Node
 from dlcli.layers.base import Array
+from dlcli.layers.gaussian_noise import GaussianNoise
 from dlcli.layers.masked import Masked
 from dlcli.trained import Trained
 
@@ -36,7 +37,7 @@ def chosen_layer(trained: Trained, name: str | None = None) -> Node:
 
 def passes(node: Node) -> bool:
     """Whether a layer, in evaluation, gives just what it takes, if in another shape."""
-    return isinstance(node.layer, Masked) or node.layer.is_view
+    return isinstance(node.layer, Masked | GaussianNoise) or node.layer.is_view
 
 
 def features(trained: Trained, sources: Iterable[BatchSource], layer: str | None = None) -> Iterator[Array]:
