@@ -24,14 +24,14 @@ class Folded:
     mirror: what leads back to its inputs.
     noise: changes the inputs in training, if anything does.
     after: layers that look at its output, or change it, before it is folded back.
-    pool: the pooling that follows it in the network, to be folded in, and ``unpooling``, how to lead back from it.
+    pool: the pooling layer that follows it in the network, to be folded in, and ``unpooling``, the way back from it.
     """
 
     node: Node
     mirror: Layer
     noise: Layer | None = None
     after: tuple[Layer, ...] = ()
-    pool: Pooled | None = None
+    pool: Node | None = None
     unpooling: Unpooling = "switches"
 
     def layers(self) -> list[Layer]:
@@ -46,11 +46,12 @@ class Folded:
         for layer in self.after:
             yield (last := _named(layer, f"{name}.{getattr(layer, 'type', '')}"))
         if self.pool is not None:
-            yield _named(self.pool, f"{name}.pool")
-            yield _named(self._unpool(self.pool), f"{name}.unpool", *self._unpool_inputs(str(last.name)))
+            yield _named(self.pool.layer, f"{name}.pool")
+            yield _named(self._unpool(self.pool.layer), f"{name}.unpool", *self._unpool_inputs(str(last.name)))
         yield _named(self.mirror, f"{name}.mirror")
 
-    def _unpool(self, pool: Pooled) -> Layer:
+    def _unpool(self, pool: Layer) -> Layer:
+        assert isinstance(pool, Pooled)  # noqa: S101
         if self.unpooling == "switches":
             return MaxUnpool2d(size=pool.size, stride=pool.stride, padding=pool.padding, rounding=pool.rounding)
         return Upsample2d(factor=pool.size)

@@ -3,17 +3,19 @@
 import numpy as np
 import pytest
 
-from dlcli.data.pipeline import BatchSource
+from dlcli.data.pipeline import BatchSource, prepare
 from dlcli.errors import MisfitError
 from dlcli.graph import Graph
 from dlcli.layers.conv2d import Conv2d
 from dlcli.layers.dense import Dense
 from dlcli.layers.max_pool2d import MaxPool2d
+from dlcli.models.reconstruction import reconstructor, squared_errors
 from dlcli.network import Network
 from dlcli.optim.schedules.base import Clock
 from dlcli.optim.sgd import Sgd
 from dlcli.pretrain.base import Task
-from dlcli.pretrain.methods.autoencoder import Autoencoder
+from dlcli.pretrain.methods.autoencoder import MIRROR, Autoencoder
+from dlcli.trained import open_run
 from tests.layers.naive import sigmoid
 from tests.runs import SUPERVISED, Recorder, experiment, last, outcome, train, train_until
 
@@ -327,3 +329,26 @@ def test_only_windows_side_by_side_are_upsampled(pool):
         folded(Autoencoder(pooling="upsampling"), IMAGES, [conv(), MaxPool2d(name="pool", **pool)])
     _, objective = folded(Autoencoder(pooling="switches"), IMAGES, [conv(), MaxPool2d(name="pool", **pool)])
     assert np.isfinite(step(objective, IMAGES))
+
+
+# What is noted, so that checkpoints can reconstruct
+
+
+@pytest.mark.parametrize(
+    ("mapping", "method", "layer", "noted"),
+    [
+        ("CONVOLUTIONAL", {"pooling": "upsampling"}, "pool1", {"conv1": ["conv1.mirror"], "pool1": ["conv1.unpool"]}),
+        ("SUPERVISED", {"k_winners": 2}, "hidden1", {"hidden1": ["hidden1.k_winners", "hidden1.mirror"]}),
+    ],
+)
+def test_pooling_and_winners_stand_on_the_way_back(tmp_path, mapping, method, layer, noted):
+    """Its squared error is the stage's own, by the checkpoint's notes alone."""
+    method = {"type": "autoencoder", **method}
+    pretrain = {"method": method, "layers": list(noted)[:1], "epochs": 1, "sgd": {"learning_rate": 0.0005}}
+    of, reporter = experiment(globals()[mapping], pretrain=pretrain), Recorder()
+    train(tmp_path / "run", of, stages="pretrain", reporter=reporter)
+    trained = open_run(tmp_path / "run", "last")
+    assert {name: [own for own, _ in note[MIRROR]] for name, note in trained.notes.items()} == noted
+    validation = prepare(of.data, trained.statistics).validation
+    errors = [squared_errors(*pair) for pair in reconstructor(trained, layer).pairs([validation])]
+    assert np.concatenate(errors).mean() / 2 == pytest.approx(reporter.rows[-1]["validation_loss"], rel=1e-5)

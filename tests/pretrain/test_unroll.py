@@ -37,7 +37,7 @@ def test_mirrors_are_pretrained_by_nobody():
     assert [node.name for node in nodes_to_pretrain(of.pretrain, graph)] == ["encoder1", "code"]
     for name, mirrored in HALVES.items():
         named = experiment(DEEP, pretrain__layers=["encoder1", name])
-        with pytest.raises(MisfitError, match=f"{name} starts as the mirror of {mirrored}") as misfit:
+        with pytest.raises(MisfitError, match=f"{name} starts as {mirrored}'s mirror") as misfit:
             nodes_to_pretrain(named.pretrain, graph)
         assert misfit.value.path == ("pretrain", "layers", 1)
 

@@ -14,7 +14,6 @@ from dlcli.layers.dense import Dense
 from dlcli.layers.gaussian_noise import GaussianNoise
 from dlcli.layers.k_winners import KWinners
 from dlcli.layers.masking_noise import MaskingNoise
-from dlcli.layers.pooled import Pooled
 from dlcli.layers.salt_and_pepper_noise import SaltAndPepperNoise
 from dlcli.layers.sparsity import Sparsity, SparsityOptions
 from dlcli.losses.base import Loss
@@ -27,7 +26,7 @@ from dlcli.pretrain.folded import Folded, Unpooling, check_unpooling, pooling_af
 from dlcli.training.backpropagation import Backpropagation
 from dlcli.training.objective import Objective
 
-MIRROR = "mirror"  # among what is noted of a layer: the layers behind it up to its mirror, by name with their options
+MIRROR = "mirror"  # among what is noted of a layer: the mirror's layers, each with its name and its options
 
 
 class Autoencoder(Method):
@@ -117,12 +116,13 @@ class Autoencoder(Method):
             loss.check_targets(inputs)
         except ValueError as error:
             raise MisfitError(("pretrain", "method"), f"reconstructing the inputs of {node.name}: {error}") from error
+        pool = None if self.pooling is None else pooling_after(node, network.graph)
         folded = Folded(
             node,
             mirror=self._mirror(node, activation),
             noise=self._noise(inputs) if self.corruption else None,
             after=tuple(self._after(node)),
-            pool=self._pool(network.graph, node),
+            pool=pool,
             unpooling=self.pooling or "switches",
         )
         graph = Graph.build(folded.layers(), node.inputs[0])
@@ -130,8 +130,7 @@ class Autoencoder(Method):
         own = [name for name in graph.parameters if name not in network.parameters]
         autoencoder.initialise(own)
         units: Activation = "sigmoid" if isinstance(loss, SigmoidCrossEntropy) else activation
-        notes = {node.name: {MIRROR: _described(graph, node.name, units)}}
-        return Backpropagation(autoencoder, loss, task.optimiser, kept=own, notes=notes)
+        return Backpropagation(autoencoder, loss, task.optimiser, kept=own, notes=_notes(folded, units))
 
     def _mirror(self, node: Node, activation: Activation) -> Layer:
         return node.layer.reconstructor(node.inputs, name=node.name, activation=activation, tied=self.tied)
@@ -166,14 +165,16 @@ class Autoencoder(Method):
         if self.k_winners is not None:
             yield KWinners(k=self.k_winners)
 
-    def _pool(self, graph: Graph, node: Node) -> Pooled | None:
-        found = None if self.pooling is None else pooling_after(node, graph)
-        return found.layer if found is not None and isinstance(found.layer, Pooled) else None
+
+def _notes(folded: Folded, units: Activation) -> dict[str, Any]:
+    """The layers that lead back, of the layer and of pooling that needs no switches, with the units of the loss."""
+    *before, mirror = folded.layers()
+    rest = [layer for layer in before if isinstance(layer, KWinners) and folded.pool is None]  # they come before it
+    notes = {folded.node.name: {MIRROR: _described([*rest, mirror.model_copy(update={"activation": units})])}}
+    if folded.pool is not None and folded.unpooling == "upsampling":
+        notes[folded.pool.name] = {MIRROR: _described([before[-1]])}
+    return notes
 
 
-def _described(graph: Graph, name: str, units: Activation) -> list[tuple[str, dict[str, Any]]]:
-    """What stands behind the layer and does something in evaluation; the mirror with the units of the loss."""
-    place = 1 + graph.nodes.index(graph.node(name))
-    layers = [(node.name, node.layer) for node in graph.nodes[place:] if not node.layer.is_view]
-    layers[-1] = (layers[-1][0], layers[-1][1].model_copy(update={"activation": units}))
-    return [(called, layer.model_dump(mode="json", exclude={"name"})) for called, layer in layers]
+def _described(layers: list[Layer]) -> list[tuple[str, dict[str, Any]]]:
+    return [(str(layer.name), layer.model_dump(mode="json", exclude={"name", "inputs"})) for layer in layers]
