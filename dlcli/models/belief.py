@@ -1,8 +1,8 @@
 """RBMs that generate: one, or a stack of them, which is a deep belief network.
 
-G. Hinton, S. Osindero, Y. Teh, "A fast learning algorithm for deep belief nets" (2006), section 5: Gibbs steps in the
-uppermost RBM, then one pass down, by the lower layers' weights, transposed, or by those that the up-down algorithm has
-given them for generation.
+G. Hinton, S. Osindero, Y. Teh, "A fast learning algorithm for deep belief nets" (2006), section 7: a pass up from
+random pixels, Gibbs steps in the uppermost RBM, then one pass down, by the lower layers' weights, transposed, or by
+those that the up-down algorithm has given them for generation.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,6 +20,7 @@ from dlcli.models.generative import Generative
 from dlcli.pretrain.boltzmann.rbm import Rbm
 from dlcli.pretrain.units.base import Units
 from dlcli.pretrain.units.binary import Binary
+from dlcli.pretrain.units.gaussian import Gaussian
 from dlcli.trained import Trained
 
 
@@ -30,10 +31,12 @@ class BeliefNetwork(Generative):
     ----------
     machines: from the input up; each one's hidden units are the visible ones of the next, before its labels.
     shape: of a sample.
+    recognition: machines that stand for all but the uppermost on the first pass up; by default they themselves.
     """
 
-    def __init__(self, machines: Sequence[Rbm], shape: Shape) -> None:
+    def __init__(self, machines: Sequence[Rbm], shape: Shape, recognition: Sequence[Rbm] | None = None) -> None:
         self._machines, self.shape = tuple(machines), shape
+        self._recognition = tuple(machines[:-1] if recognition is None else recognition)
         self.labels = machines[-1].labels
 
     def chains(self, count: int, seed: int, label: int | None = None) -> Iterator[Array]:
@@ -42,18 +45,32 @@ class BeliefNetwork(Generative):
         size, dtype, time = visible - top.labels, top.weights.dtype, np.zeros(1, np.int64)
         means, v = np.zeros((count, visible), dtype), np.zeros((count, visible), dtype)
         probabilities, h = np.zeros((count, hidden), dtype), np.zeros((count, hidden), dtype)
-        h[:] = random.generator(seed, "sample", "start").integers(0, 2, h.shape)
         down = top.down(random.key(seed, "sample", "visible"), time, h, means, v)
         up = top.up(random.key(seed, "sample", "hidden"), time, v, probabilities, h)
         below = _Descent(self._machines[:-1], seed, time, count)
+        v[:, :size] = self._start(count, seed, time)
         while True:
-            time += 1
-            down.run()
             if label is not None:
                 v[:, size:] = 0
                 v[:, size + label] = 1
-            yield below.run(means[:, :size], v[:, :size]).reshape(count, *self.shape).copy()
             up.run()
+            time += 1
+            down.run()
+            yield below.run(means[:, :size], v[:, :size]).reshape(count, *self.shape).copy()
+
+    def _start(self, count: int, seed: int, time: Array) -> Array:
+        """States of the uppermost machine's visible units, but for labels: a pass up from random pixels."""
+        first, rng = (*self._recognition, self._machines[-1])[0], random.generator(seed, "sample", "start")
+        size = len(first.weights) - first.labels
+        pixels: Array = rng.integers(0, 2, (count, size))
+        if isinstance(first.visible, Gaussian):
+            pixels = rng.normal(size=(count, size))
+        states = pixels.astype(first.weights.dtype)
+        for place, machine in enumerate(self._recognition):
+            means, given = np.zeros((count, machine.weights.shape[1]), states.dtype), states
+            states = np.zeros_like(means)
+            machine.up(random.key(seed, "sample", "ascent", place), time, given, means, states).run()
+        return states
 
 
 class _Descent:
@@ -100,8 +117,10 @@ def belief_network(trained: Trained, layer: str | None) -> BeliefNetwork | None:
         if not passes(node):
             raise UsageError(f"{node.name} stands below {nodes[places[-1]].name} and is no RBM; expected --layer")
     *below, uppermost = [nodes[place] for place in places]
-    machines = [_directed(trained, node) or rbm_of(trained, node) for node in below]
-    return BeliefNetwork([*machines, rbm_of(trained, uppermost)], trained.network.graph.input_shape)
+    recognition = [rbm_of(trained, node) for node in below]
+    machines = [_directed(trained, node) or rbm for node, rbm in zip(below, recognition, strict=True)]
+    shape = trained.network.graph.input_shape
+    return BeliefNetwork([*machines, rbm_of(trained, uppermost)], shape, recognition)
 
 
 def rbm_of(trained: Trained, node: Node) -> Rbm:

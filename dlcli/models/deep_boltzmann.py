@@ -33,7 +33,8 @@ class DeepBoltzmannMachine(Generative):
 
     def chains(self, count: int, seed: int, label: int | None = None) -> Iterator[Array]:
         rng, time = random.generator(seed, "sample", "start"), np.zeros(1, np.int64)
-        states = [rng.integers(0, 2, (count, len(bias))).astype(bias.dtype) for bias in self._dbm.biases]
+        states = [np.zeros((count, len(bias)), bias.dtype) for bias in self._dbm.biases]
+        states[0][:] = rng.integers(0, 2, states[0].shape)  # hidden units follow: a first step up from random pixels
         gibbs = Gibbs(self._dbm, states, seed, time, "sample")
         while True:
             time += 1

@@ -87,6 +87,17 @@ def test_a_clamped_label_conditions_the_samples(label):
     assert samples.mean() == pytest.approx(expected, abs=0.04)
 
 
+def test_chains_start_with_a_pass_up_from_random_pixels():
+    """Units without doubt: the lower machine's hidden one is its first pixel, and the upper machine keeps that."""
+    lower = rbm([[200.0], [0.0]], [-100.0, 0.0], [-100.0])
+    upper = rbm([[200.0]], [-100.0], [-100.0])
+    first = after(BeliefNetwork([lower, upper], (2,)), 1, CHAINS, 5)
+    np.testing.assert_allclose(first[:, 0], np.rint(first[:, 0]), atol=1e-6)
+    assert first[:, 0].mean() == pytest.approx(0.5, abs=0.04)
+    never = rbm([[200.0], [0.0]], [-100.0, 0.0], [-500.0])
+    assert after(BeliefNetwork([lower, upper], (2,), [never]), 1, CHAINS, 5)[:, 0].max() < 1e-6
+
+
 def test_gaussian_means_are_about_their_biases():
     variance = np.log(np.float32([4.0, 1.0, 0.25]))
     machine = rbm(np.zeros((3, 2)), [1.0, -2.0, 3.0], [0, 0], Gaussian(learn_variance=True), log_variance=variance)

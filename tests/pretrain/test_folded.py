@@ -337,18 +337,19 @@ def test_only_windows_side_by_side_are_upsampled(pool):
 @pytest.mark.parametrize(
     ("mapping", "method", "layer", "noted"),
     [
-        ("CONVOLUTIONAL", {"pooling": "upsampling"}, "pool1", {"conv1": ["conv1.mirror"], "pool1": ["conv1.unpool"]}),
-        ("SUPERVISED", {"k_winners": 2}, "hidden1", {"hidden1": ["hidden1.k_winners", "hidden1.mirror"]}),
+        ("CONVOLUTIONAL", {"pooling": "upsampling"}, "conv1", ["conv1.pool", "conv1.unpool", "conv1.mirror"]),
+        ("CONVOLUTIONAL", {"pooling": "switches"}, "conv1", ["conv1.pool", "conv1.unpool", "conv1.mirror"]),
+        ("SUPERVISED", {"k_winners": 2}, "hidden1", ["hidden1.k_winners", "hidden1.mirror"]),
     ],
 )
 def test_pooling_and_winners_stand_on_the_way_back(tmp_path, mapping, method, layer, noted):
     """Its squared error is the stage's own, by the checkpoint's notes alone."""
     method = {"type": "autoencoder", **method}
-    pretrain = {"method": method, "layers": list(noted)[:1], "epochs": 1, "sgd": {"learning_rate": 0.0005}}
+    pretrain = {"method": method, "layers": [layer], "epochs": 1, "sgd": {"learning_rate": 0.0005}}
     of, reporter = experiment(globals()[mapping], pretrain=pretrain), Recorder()
     train(tmp_path / "run", of, stages="pretrain", reporter=reporter)
     trained = open_run(tmp_path / "run", "last")
-    assert {name: [own for own, _ in note[MIRROR]] for name, note in trained.notes.items()} == noted
+    assert {name: [own for own, _ in note[MIRROR]] for name, note in trained.notes.items()} == {layer: noted}
     validation = prepare(of.data, trained.statistics).validation
     errors = [squared_errors(*pair) for pair in reconstructor(trained, layer).pairs([validation])]
     assert np.concatenate(errors).mean() / 2 == pytest.approx(reporter.rows[-1]["validation_loss"], rel=1e-5)

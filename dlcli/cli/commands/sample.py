@@ -26,7 +26,7 @@ SUFFIXES = (".png", ".npz")
 @run_argument
 @click.option("--count", type=click.IntRange(1), default=20, show_default=True, metavar="N", help="How many samples.")
 @click.option(
-    "--steps", type=click.IntRange(1), default=1000, show_default=True, metavar="N",
+    "--steps", type=click.IntRange(1), default=200, show_default=True, metavar="N",
     help="Gibbs steps from the random start of each sample's chain.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, metavar="N", help="Seed of the chains.")

@@ -130,7 +130,8 @@ class Autoencoder(Method):
         own = [name for name in graph.parameters if name not in network.parameters]
         autoencoder.initialise(own)
         units: Activation = "sigmoid" if isinstance(loss, SigmoidCrossEntropy) else activation
-        return Backpropagation(autoencoder, loss, task.optimiser, kept=own, notes=_notes(folded, units))
+        notes = {node.name: {MIRROR: _described(graph, node.name, units)}}
+        return Backpropagation(autoencoder, loss, task.optimiser, kept=own, notes=notes)
 
     def _mirror(self, node: Node, activation: Activation) -> Layer:
         return node.layer.reconstructor(node.inputs, name=node.name, activation=activation, tied=self.tied)
@@ -166,15 +167,9 @@ class Autoencoder(Method):
             yield KWinners(k=self.k_winners)
 
 
-def _notes(folded: Folded, units: Activation) -> dict[str, Any]:
-    """The layers that lead back, of the layer and of pooling that needs no switches, with the units of the loss."""
-    *before, mirror = folded.layers()
-    rest = [layer for layer in before if isinstance(layer, KWinners) and folded.pool is None]  # they come before it
-    notes = {folded.node.name: {MIRROR: _described([*rest, mirror.model_copy(update={"activation": units})])}}
-    if folded.pool is not None and folded.unpooling == "upsampling":
-        notes[folded.pool.name] = {MIRROR: _described([before[-1]])}
-    return notes
-
-
-def _described(layers: list[Layer]) -> list[tuple[str, dict[str, Any]]]:
-    return [(str(layer.name), layer.model_dump(mode="json", exclude={"name", "inputs"})) for layer in layers]
+def _described(graph: Graph, name: str, units: Activation) -> list[tuple[str, dict[str, Any]]]:
+    """What stands behind the layer and does something in evaluation; the mirror with the units of the loss."""
+    place = 1 + graph.nodes.index(graph.node(name))
+    layers = [(node.name, node.layer) for node in graph.nodes[place:] if not node.layer.is_view]
+    layers[-1] = (layers[-1][0], layers[-1][1].model_copy(update={"activation": units}))
+    return [(called, layer.model_dump(mode="json", exclude={"name"})) for called, layer in layers]
