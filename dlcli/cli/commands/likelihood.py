@@ -9,7 +9,6 @@ import click
 from dlcli.cli.failures import tell
 from dlcli.cli.options import checkpoint_option, examples, json_option, run_argument, threads_option
 from dlcli.cli.output import print_json
-from dlcli.errors import UsageError
 
 
 @click.command(
@@ -49,49 +48,21 @@ def command(
     steps: int,
     as_json: bool,
 ) -> None:
-    """Measure the likelihood that an RBM or a DBM gives to the data.
+    """Measure the likelihood that a Boltzmann machine gives to the data.
 
-    Shows the mean log-likelihood of a sample, in nats; of a deep Boltzmann machine, the bound below it that mean field
-    gives. It is exact where a side of the machine has at most 20 units; else the partition function is estimated by
-    annealed importance sampling, and the range of ±3 standard errors is shown too. Inputs between 0 and 1 count as
-    they are. RUN is a run directory or a checkpoint file, for RBMs best that of `dlcli pretrain`: supervised training
-    changes their weights.
+    Shows the mean log-likelihood of a sample, in nats; of a deep machine, the bound below it that mean field gives. It
+    is exact where a side of the machine has at most 20 units; else the partition function is estimated by annealed
+    importance sampling, and the range of ±3 standard errors is shown too. A general machine may have 20 units in all.
+    Inputs between 0 and 1 count as they are. RUN is a run directory or a checkpoint file, best that of
+    `dlcli pretrain`, since supervised training changes the weights of all but deep machines.
     """
-    from dlcli.pretrain.boltzmann import deep_likelihood, likelihood
-    from dlcli.trained import open_run, own_data
+    from dlcli.models.likelihood import likelihood
+    from dlcli.trained import open_run
 
     trained = open_run(run, checkpoint)
-    found_split, source = own_data(trained, split)
-    annealing = likelihood.Annealing(chains, steps, trained.experiment.seed)
-    network, models, stage = trained.network, trained.models, trained.record["progress"]["stage"]
-    deep = deep_likelihood.machine_of(network, models)
-    if deep is None:
-        node = likelihood.chosen_layer(network, models, layer)
-        seen = likelihood.Seen.of(node, network, own_data(trained, "train")[1])
-        of = likelihood.parameters_of(node, network, models, trained.experiment.pretrain, seen)
-        found = likelihood.measure(of, node, network, seen, source, annealing)
-        if stage == "supervised":
-            tell(f"note: {trained.path} is of supervised training, which has changed the RBM's weights")
-    else:
-        (first, *_, node), dbm = deep
-        if layer not in (None, node.name):
-            raise UsageError(f"found layer {layer}, expected {node.name}: a deep Boltzmann machine is one whole")
-        found = deep_likelihood.measure_bound(dbm, first, network, source, annealing)
-    exact = found.effective_chains is None
-    result = {
-        "layer": node.name,
-        "stage": stage,
-        "split": found_split,
-        "samples": len(source),
-        "log_likelihood": found.log_likelihood,
-        "bound": deep is not None,
-        "exact": exact,
-        "interval": None if exact else [found.low, found.high],
-        "log_partition": found.log_partition,
-        "chains": None if exact else chains,
-        "steps": None if exact else steps,
-        "effective_chains": found.effective_chains,
-    }
+    result = likelihood(trained, split, layer, chains=chains, steps=steps)
+    if result["stage"] == "supervised" and not result["bound"]:
+        tell(f"note: {trained.path} is of supervised training, which has changed the machine's weights")
     if as_json:
         print_json(result)
     else:

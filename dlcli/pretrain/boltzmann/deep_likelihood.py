@@ -3,33 +3,19 @@
 R. Salakhutdinov, G. Hinton, "Deep Boltzmann machines" (2009), section 3.1.
 """
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from dlcli.data.pipeline import BatchSource
 from dlcli.errors import UsageError
 from dlcli.graph import Node
-from dlcli.layers.base import Array
 from dlcli.network import Network
 from dlcli.pretrain.boltzmann.ais import biases_of, estimate_log_partition, graded
 from dlcli.pretrain.boltzmann.dbm import Dbm
 from dlcli.pretrain.boltzmann.dbm_bound import bipartite, bound, mean_field
 from dlcli.pretrain.boltzmann.exact import is_small, log_partition
 from dlcli.pretrain.boltzmann.likelihood import Annealing, Likelihood, inputs_of
-from dlcli.pretrain.methods.dbm import DbmNames
 
 STEPS, TOLERANCE = 50, 1e-4  # of mean field: the bound no longer changes visibly
-
-
-def machine_of(network: Network, models: Mapping[str, Array]) -> tuple[tuple[Node, ...], Dbm] | None:
-    """The layers of the deep Boltzmann machine that pretraining has left, and the machine; None where there is none."""
-    nodes = tuple(node for node in network.graph.nodes if DbmNames(node.name).weights in models)
-    if len(nodes) < 2:
-        return None
-    names = [DbmNames(node.name) for node in nodes]
-    biases = (models[names[0].visible_bias], *(models[own.hidden_bias] for own in names))
-    return nodes, Dbm(tuple(models[own.weights] for own in names), biases)
 
 
 def measure_bound(of: Dbm, node: Node, network: Network, source: BatchSource, annealing: Annealing) -> Likelihood:

@@ -4,10 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dlcli.models.general_boltzmann import machine_of
 from dlcli.pretrain.boltzmann import exact
 from dlcli.pretrain.boltzmann.dbm import Dbm
 from dlcli.pretrain.boltzmann.dbm_bound import bipartite, exact_log_likelihood
 from dlcli.pretrain.boltzmann.energy import Parameters
+from dlcli.pretrain.boltzmann.machine import log_marginals, log_partition
+from dlcli.trained import open_run
 from dlcli.training.checkpoint import load
 from tests.cli.conftest import run
 
@@ -93,7 +96,7 @@ def test_text(bits):
 def test_supervised_training_is_noted(bits):
     result = run("likelihood", "tuned", "--json")
     assert json.loads(result.stdout)["stage"] == "supervised"
-    assert "of supervised training, which has changed the RBM's weights" in result.stderr
+    assert "of supervised training, which has changed the machine's weights" in result.stderr
 
 
 def test_runs_without_an_rbm_are_refused(bits, trained):
@@ -125,3 +128,20 @@ def test_a_deep_machine_has_a_bound(bits):
     refused = run("likelihood", "deep", "--layer", "hidden1")
     assert refused.exit_code == 2
     assert "found layer hidden1, expected hidden2: a deep Boltzmann machine is one whole" in refused.stderr
+
+
+def test_a_small_general_machine_is_exact(bits):
+    config = CONFIG.replace("UNITS", "5").replace("{type: rbm}", "{type: boltzmann_machine}")
+    Path("general.yaml").write_text(config)
+    assert run("pretrain", "general.yaml", "--out", "general", "--quiet").exit_code == 0
+    refused = run("likelihood", "general")  # 24 + 5
+    assert refused.exit_code == 2
+    assert "the machine of hidden1 has 29 units; expected 20 at most" in refused.stderr
+    result = likelihood("general", "--layer", "hidden2")  # 5 + 3
+    trained = open_run(Path("general"))
+    machine = machine_of(trained, trained.network.graph.node("hidden2"))
+    trained.network.forward(np.load("bits.npz")["x_test"])
+    h = trained.network.outputs(20)["hidden1"]
+    expected = log_marginals(machine, h).mean() - log_partition(machine)
+    assert result["log_likelihood"] == pytest.approx(expected)
+    assert (result["exact"], result["bound"], result["layer"], result["samples"]) == (True, False, "hidden2", 20)

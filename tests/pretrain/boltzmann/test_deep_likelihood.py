@@ -11,8 +11,9 @@ from dlcli.graph import Graph
 from dlcli.layers.dense import Dense
 from dlcli.network import Network
 from dlcli.pretrain.boltzmann import exact
+from dlcli.pretrain.boltzmann.dbm import Dbm
 from dlcli.pretrain.boltzmann.dbm_bound import bipartite, bound, exact_log_likelihood, mean_field
-from dlcli.pretrain.boltzmann.deep_likelihood import machine_of, measure_bound
+from dlcli.pretrain.boltzmann.deep_likelihood import measure_bound
 from dlcli.pretrain.boltzmann.likelihood import Annealing
 
 RANDOM = np.random.default_rng(0)
@@ -20,22 +21,18 @@ ANNEALING = Annealing(chains=50, steps=300, seed=1)
 
 
 def pretrained(*units, scale=0.5):
-    """A network of as many layers as there are hidden ones, and the machine's arrays."""
-    layers = [Dense(name=f"h{place}", units=size) for place, size in enumerate(units[1:], 1)]
-    network = Network(Graph.build([*layers, Dense(name="output", units=2)], units[:1]))
-    models = {"h1.dbm/visible_bias": units[:1]}
-    for place, shape in enumerate(pairwise(units), 1):
-        models |= {f"h{place}.dbm/weights": shape, f"h{place}.dbm/bias": shape[1:]}
-    return network, {name: (scale * RANDOM.normal(size=shape)).astype(np.float32) for name, shape in models.items()}
+    """A network with a first layer, and a machine of that and others above it."""
+    network = Network(Graph.build([Dense(name="h1", units=units[1]), Dense(name="output", units=2)], units[:1]))
+    weights = tuple((scale * RANDOM.normal(size=shape)).astype(np.float32) for shape in pairwise(units))
+    biases = tuple((scale * RANDOM.normal(size=size)).astype(np.float32) for size in units)
+    return network, network.graph.node("h1"), Dbm(weights, biases)
 
 
 @pytest.mark.parametrize("units", [(6, 4, 3), (5, 4, 3, 2)])
 def test_a_small_machine_is_summed(units):
-    network, models = pretrained(*units)
-    nodes, of = machine_of(network, models)
-    assert [node.name for node in nodes] == [f"h{place}" for place in range(1, len(units))]
+    network, node, of = pretrained(*units)
     v = RANDOM.integers(0, 2, (230, units[0])).astype(np.float32)  # three batches
-    found = measure_bound(of, nodes[0], network, BatchSource(v), ANNEALING)
+    found = measure_bound(of, node, network, BatchSource(v), ANNEALING)
     log_z = exact.log_partition(bipartite(of))
     assert found.log_partition == log_z
     assert found.log_likelihood == pytest.approx(bound(of, v, mean_field(of, v, 200), log_z).mean(), abs=1e-5)
@@ -45,20 +42,17 @@ def test_a_small_machine_is_summed(units):
 
 
 def test_a_large_one_is_estimated():
-    network, models = pretrained(22, 22, 3, scale=0.2)
-    nodes, of = machine_of(network, models)
+    network, node, of = pretrained(22, 22, 3, scale=0.2)
     assert not exact.is_small(bipartite(of))
     v = RANDOM.integers(0, 2, (50, 22)).astype(np.float32)
-    found = measure_bound(of, nodes[0], network, BatchSource(v), ANNEALING)
+    found = measure_bound(of, node, network, BatchSource(v), ANNEALING)
     assert found.low < found.log_likelihood < found.high < found.low + 0.2
     assert found.effective_chains > 25
     expected = bound(of, v, mean_field(of, v, 200), found.log_partition).mean()
     assert found.log_likelihood == pytest.approx(expected, abs=1e-5)
 
 
-def test_without_a_machine_there_is_none():
-    network, models = pretrained(6, 4, 3)
-    assert machine_of(network, {}) is None
-    nodes, of = machine_of(network, models)
+def test_inputs_beyond_0_and_1_are_refused():
+    network, node, of = pretrained(6, 4, 3)
     with pytest.raises(UsageError, match="found inputs of h1 that are not from 0 to 1"):
-        measure_bound(of, nodes[0], network, BatchSource(np.full((3, 6), 1.5, np.float32)), ANNEALING)
+        measure_bound(of, node, network, BatchSource(np.full((3, 6), 1.5, np.float32)), ANNEALING)
