@@ -59,16 +59,22 @@ def deep_boltzmann_machine(trained: Trained, layer: str | None) -> DeepBoltzmann
     UsageError: a layer is named that is not its uppermost.
     CheckpointError: arrays are missing, or do not fit each other.
     """
-    nodes = [node for node in trained.network.graph.nodes if DbmNames(node.name).weights in trained.models]
+    nodes = dbm_nodes(trained)
     if not nodes or trained.experiment.pretrain is None:
         return None
     if layer is not None and chosen_layer(trained, layer) is not nodes[-1]:
         raise UsageError(f"found layer {layer}, expected {nodes[-1].name}: a deep Boltzmann machine is one whole")
     shape, method = trained.network.graph.input_shape, trained.experiment.pretrain.method.joint()
-    return DeepBoltzmannMachine(_dbm(trained, nodes), shape, getattr(method, "mean_field_steps", 0))
+    return DeepBoltzmannMachine(dbm_of(trained, nodes), shape, getattr(method, "mean_field_steps", 0))
 
 
-def _dbm(trained: Trained, nodes: list[Node]) -> Dbm:
+def dbm_nodes(trained: Trained) -> list[Node]:
+    """The hidden layers of the machine that pretraining has left, the lowest first; none where there is none."""
+    return [node for node in trained.network.graph.nodes if DbmNames(node.name).weights in trained.models]
+
+
+def dbm_of(trained: Trained, nodes: list[Node]) -> Dbm:
+    """The machine of these layers; raises `CheckpointError` where arrays are missing, or do not fit each other."""
     models, names = trained.models, [DbmNames(node.name) for node in nodes]
     try:
         weights = tuple(models[own.weights] for own in names)

@@ -12,8 +12,8 @@ from dlcli.kernels import gibbs
 from dlcli.layers.base import Array, Shape
 from dlcli.models.features import chosen_layer
 from dlcli.models.generative import Generative
-from dlcli.pretrain.boltzmann.machine import Machine, Moments, visible_inputs
-from dlcli.pretrain.boltzmann.machine_learning import Pieces, places
+from dlcli.pretrain.boltzmann.machine import Machine, visible_inputs
+from dlcli.pretrain.boltzmann.machine_learning import Pieces
 from dlcli.trained import Trained
 
 
@@ -49,18 +49,24 @@ def general_boltzmann_machine(trained: Trained, layer: str | None) -> GeneralBol
     CheckpointError: its arrays do not fit each other.
     """
     graph = trained.network.graph
-    nodes = [node for node in graph.nodes if f"{node.name}.machine/visible_bias" in trained.models]
+    nodes = machine_nodes(trained)
     if layer is not None:
         nodes = [node for node in nodes if node is chosen_layer(trained, layer)]
     if not nodes:
         return None
-    machine = _machine(trained, nodes[0])
+    machine = machine_of(trained, nodes[0])
     if machine.visible != np.prod(graph.input_shape):
         raise UsageError(f"{nodes[0].name} is no machine of the samples: there is no way down from it")
     return GeneralBoltzmannMachine(machine, graph.input_shape)
 
 
-def _machine(trained: Trained, node: Node) -> Machine:
+def machine_nodes(trained: Trained) -> list[Node]:
+    """The layers that were pretrained as general Boltzmann machines."""
+    return [node for node in trained.network.graph.nodes if f"{node.name}.machine/visible_bias" in trained.models]
+
+
+def machine_of(trained: Trained, node: Node) -> Machine:
+    """The machine of a layer that was pretrained as one; raises `CheckpointError` where its arrays do not fit."""
     parameters, models = trained.network.parameters, trained.models
     pretrain = trained.experiment.pretrain
     hidden = pretrain is not None and getattr(pretrain.of(node.name).method, "hidden", False)
@@ -71,13 +77,7 @@ def _machine(trained: Trained, node: Node) -> Machine:
         hidden_bias=parameters[f"{node.name}/bias"] if hidden else None,
         hidden_lateral=models.get(f"{node.name}.machine/hidden_lateral") if hidden else None,
     )
-    machine = pieces.join()
-    found = places(machine, Moments(machine.couplings, machine.bias))
     try:
-        for name, array in pieces.there().items():
-            found[name][...] = array
+        return pieces.join()
     except ValueError as error:
         raise CheckpointError(f"{trained.path}: the machine of {node.name} does not fit together: {error}") from error
-    v, h = slice(0, machine.visible), slice(machine.visible, None)
-    machine.couplings[h, v] = machine.couplings[v, h].T
-    return machine

@@ -51,7 +51,7 @@ def begun(method, inputs, *, units=3, seed=3, optimiser=None, activation="sigmoi
     node = network.graph.node("hidden")
     method.check(node)
     optimiser = optimiser or Sgd(**{"learning_rate": 0.1, "momentum": 0.0} | sgd)
-    task = Task((node,), network, method.source(node, inputs, None), None, optimiser)
+    task = Task((node,), network, method.source((node,), network, inputs, None), None, optimiser)
     return network, method.objective(task)
 
 

@@ -9,7 +9,6 @@ import click
 from dlcli.cli.failures import tell
 from dlcli.cli.options import checkpoint_option, examples, json_option, run_argument, threads_option
 from dlcli.cli.output import print_json
-from dlcli.errors import UsageError
 
 
 @click.command(
@@ -21,7 +20,11 @@ from dlcli.errors import UsageError
 )
 @run_argument
 @checkpoint_option
-@click.option("--layer", metavar="NAME", help="Whose RBM; by default the first that pretraining has left.")
+@click.option(
+    "--layer",
+    metavar="NAME",
+    help="Whose RBM; by default the first that pretraining has left. A DBM is found by itself.",
+)
 @click.option(
     "--split", type=click.Choice(["train", "validation", "test"]),
     help="Which part of the data; by default the test set, else the validation set.",
@@ -45,42 +48,21 @@ def command(
     steps: int,
     as_json: bool,
 ) -> None:
-    """Measure the likelihood that a layer's RBM gives to the data.
+    """Measure the likelihood that a Boltzmann machine gives to the data.
 
-    Shows the mean log-likelihood of a sample, in nats. It is exact where a side of the RBM has at most 20 units;
-    else the partition function is estimated by annealed importance sampling, and the range of ±3 standard errors is
-    shown too. Inputs between 0 and 1 count as they are. RUN is a run directory or a checkpoint file, best that of
-    `dlcli pretrain`: supervised training changes the weights.
+    Shows the mean log-likelihood of a sample, in nats; of a deep machine, the bound below it that mean field gives. It
+    is exact where a side of the machine has at most 20 units; else the partition function is estimated by annealed
+    importance sampling, and the range of ±3 standard errors is shown too. A general machine may have 20 units in all.
+    Inputs between 0 and 1 count as they are. RUN is a run directory or a checkpoint file, best that of
+    `dlcli pretrain`, since supervised training changes the weights of all but deep machines.
     """
-    from dlcli.pretrain.boltzmann import likelihood
-    from dlcli.trained import open_run, own_data
+    from dlcli.models.likelihood import likelihood
+    from dlcli.trained import open_run
 
     trained = open_run(run, checkpoint)
-    pretrain = trained.experiment.pretrain
-    if pretrain is None:
-        raise UsageError(f"{trained.path}: its config has no `pretrain` section")
-    node = likelihood.chosen_layer(trained.network, trained.models, layer)
-    found_split, source = own_data(trained, split)
-    seen = likelihood.Seen.of(node, trained.network, own_data(trained, "train")[1])
-    of = likelihood.parameters_of(node, trained.network, trained.models, pretrain, seen)
-    annealing = likelihood.Annealing(chains, steps, trained.experiment.seed)
-    found = likelihood.measure(of, node, trained.network, seen, source, annealing)
-    if (stage := trained.record["progress"]["stage"]) == "supervised":
-        tell(f"note: {trained.path} is of supervised training, which has changed the RBM's weights")
-    exact = found.effective_chains is None
-    result = {
-        "layer": node.name,
-        "stage": stage,
-        "split": found_split,
-        "samples": len(source),
-        "log_likelihood": found.log_likelihood,
-        "exact": exact,
-        "interval": None if exact else [found.low, found.high],
-        "log_partition": found.log_partition,
-        "chains": None if exact else chains,
-        "steps": None if exact else steps,
-        "effective_chains": found.effective_chains,
-    }
+    result = likelihood(trained, split, layer, chains=chains, steps=steps)
+    if result["stage"] == "supervised" and not result["bound"]:
+        tell(f"note: {trained.path} is of supervised training, which has changed the machine's weights")
     if as_json:
         print_json(result)
     else:
@@ -90,11 +72,12 @@ def command(
 def _text(result: Mapping[str, Any]) -> str:
     from dlcli.report.table import table
 
+    least = "at least " if result["bound"] else ""
     rows = [
         ["layer", result["layer"]],
         ["split", result["split"]],
         ["samples", f"{result['samples']:,}"],
-        ["log-likelihood", f"{result['log_likelihood']:.4f} nats a sample"],
+        ["log-likelihood", f"{least}{result['log_likelihood']:.4f} nats a sample"],
     ]
     if not result["exact"]:
         low, high = result["interval"]

@@ -7,7 +7,7 @@ question; the distribution at β, from 0 to 1, is
     p*_β(v) = e^{(1−β) aᵀv + β bᵀv} Π_j (1 + e^{β (c_j + Σ_i v_i W_ij)})
 
 A chain's weight, the product of the ratios p*_β'(v) / p*_β(v) along its way, has the mean Z / Z_0. A deep Boltzmann
-machine's odd and even layers are the two sides of one RBM (`dlcli.pretrain.boltzmann.dbm_bound.Dbm.bipartite`), which
+machine's odd and even layers are the two sides of one RBM (`dlcli.pretrain.boltzmann.dbm_bound.bipartite`), which
 is what Salakhutdinov and Hinton, "Deep Boltzmann machines" (2009), section 3.1, run it on.
 """
 

@@ -11,48 +11,28 @@ For units q that are independent given v, with means μ, log p(v) is no less tha
 and each layer's μ_l = σ(b_l + μ_{l−1} W_l−1 + W_l μ_{l+1}) makes it largest while the others stay.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from dlcli.layers.base import Array
+from dlcli.pretrain.boltzmann.dbm import Dbm
 from dlcli.pretrain.boltzmann.energy import Parameters, sigmoid
 from dlcli.pretrain.boltzmann.exact import log_partition
 
 
-@dataclass(frozen=True)
-class Dbm:
-    """A deep Boltzmann machine's parameters, taken to float64.
+def bipartite(of: Dbm) -> Parameters:
+    """The same machine as one RBM: the layers 1, 3, … on its visible side, the layers 0, 2, … on its hidden one.
 
-    weights: W_l (units of layer l, units of layer l + 1), from the visible layer up. biases: b_l of every layer, the
-    visible one first.
+    So with two hidden layers it is h_1 whose states are visited, or go through the annealing, the sums over v and h_2
+    being done.
     """
-
-    weights: tuple[Array, ...]
-    biases: tuple[Array, ...]
-
-    def __post_init__(self) -> None:
-        for name, arrays in vars(self).items():
-            object.__setattr__(self, name, tuple(np.asarray(array, np.float64) for array in arrays))
-
-    def bipartite(self) -> Parameters:
-        """The same machine as one RBM: the layers 1, 3, … on its visible side, the layers 0, 2, … on its hidden one.
-
-        So with two hidden layers it is h_1 whose states are visited, or go through the annealing, the sums over v and
-        h_2 being done.
-        """
-        odd, even = range(1, len(self.biases), 2), range(0, len(self.biases), 2)
-        blocks = [[self._between(upper, lower) for lower in even] for upper in odd]
-        sides = [np.concatenate([self.biases[layer] for layer in side]) for side in (odd, even)]
-        return Parameters(np.block(blocks), *sides)
-
-    def _between(self, odd: int, even: int) -> Array:
-        if odd == even + 1:
-            return self.weights[even].T
-        if even == odd + 1:
-            return self.weights[odd]
-        return np.zeros((len(self.biases[odd]), len(self.biases[even])))
+    odd, even = range(1, len(of.biases), 2), range(0, len(of.biases), 2)
+    blocks = [[_between(of, upper, lower) for lower in even] for upper in odd]
+    sides = [np.concatenate([of.biases[layer] for layer in side]) for side in (odd, even)]
+    return Parameters(np.block(blocks), *sides)
 
 
 @dataclass(frozen=True)
@@ -68,7 +48,7 @@ class MeanField:
 
 def mean_field(of: Dbm, v: Array, steps: int, tolerance: float = 0.0) -> MeanField:
     """Mean field given v (N, visible): so many steps, fewer where the residual falls to the tolerance before."""
-    return list(iterates(of, v, steps, tolerance))[-1]
+    return deque(iterates(of, v, steps, tolerance), maxlen=1).pop()
 
 
 def iterates(of: Dbm, v: Array, steps: int, tolerance: float = 0.0) -> Iterator[MeanField]:
@@ -78,6 +58,7 @@ def iterates(of: Dbm, v: Array, steps: int, tolerance: float = 0.0) -> Iterator[
     have from above yet. A step is two half-steps, of the odd layers and of the even ones: layers of the same half do
     not depend on each other, so that each half-step can only raise the bound.
     """
+    of = Dbm(*(tuple(np.asarray(array, np.float64) for array in arrays) for arrays in (of.weights, of.biases)))
     means = [np.asarray(v, np.float64)]
     last = len(of.weights) - 1
     for place, weights in enumerate(of.weights):
@@ -111,9 +92,18 @@ def exact_log_likelihood(of: Dbm, v: Array, log_z: float) -> Array:
     ------
     ValueError: both sides of that have more than 20 units.
     """
-    hidden = [log_partition(_given(of, row).bipartite()) for row in np.asarray(v, np.float64)]
+    hidden = [log_partition(bipartite(_given(of, row))) for row in np.asarray(v, np.float64)]
     result: Array = v @ of.biases[0] + np.array(hidden) - log_z
     return result
+
+
+def _between(of: Dbm, odd: int, even: int) -> Array:
+    """The weights between two layers, (units of the odd one, units of the even one)."""
+    if odd == even + 1:
+        return of.weights[even].T
+    if even == odd + 1:
+        return of.weights[odd]
+    return np.zeros((len(of.biases[odd]), len(of.biases[even])))
 
 
 def _given(of: Dbm, row: Array) -> Dbm:

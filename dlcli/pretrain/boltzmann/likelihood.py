@@ -64,7 +64,7 @@ def chosen_layer(network: Network, models: Mapping[str, Array], name: str | None
 
 
 def parameters_of(
-    node: Node, network: Network, models: Mapping[str, Array], options: PretrainOptions, seen: "Seen"
+    node: Node, network: Network, models: Mapping[str, Array], options: PretrainOptions | None, seen: "Seen"
 ) -> Parameters:
     """The parameters of a layer's RBM that learned from the inputs ``seen``.
 
@@ -72,7 +72,7 @@ def parameters_of(
     ------
     UsageError: its units are neither binary nor, on the visible side, Gaussian.
     """
-    method = options.of(node.name).method
+    method = None if options is None else options.of(node.name).method
     hidden = getattr(method, "hidden", None) or HIDDEN.get(getattr(node.layer, "activation", ""))
     visible = getattr(method, "visible", None) or (Binary() if seen.in_range else Gaussian())
     if not isinstance(hidden, Binary) or not isinstance(visible, Binary | Gaussian):

@@ -69,11 +69,26 @@ class Pieces:
         return {name: array for name, array in vars(self).items() if array is not None}
 
     def join(self) -> Machine:
-        """A machine of zeros, with room for all of them."""
+        """The machine that they make up.
+
+        Raises
+        ------
+        ValueError: their shapes do not fit each other.
+        """
         visible = len(self.visible_bias)
         units = visible + (0 if self.hidden_bias is None else len(self.hidden_bias))
         dtype = self.visible_bias.dtype
-        return Machine(np.zeros((units, units), dtype), np.zeros(units, dtype), visible)
+        machine = Machine(np.zeros((units, units), dtype), np.zeros(units, dtype), visible)
+        self.copy_to(machine)
+        return machine
+
+    def copy_to(self, machine: Machine) -> None:
+        """Bring their machine up to date: an optimiser, or a checkpoint, has changed them."""
+        found = places(machine, Moments(machine.couplings, machine.bias))
+        for name, array in self.there().items():
+            found[name][...] = array
+        v, h = slice(0, machine.visible), slice(machine.visible, None)
+        machine.couplings[h, v] = machine.couplings[v, h].T
 
 
 def places(of: Machine, moments: Moments) -> dict[str, Array]:
@@ -120,8 +135,8 @@ class MachineLearning(Objective):
         seed: int,
     ) -> None:
         self._phases, self._own, self._layer = phases, own, layer
-        self._names, self._there = dict(names), pieces.there()
-        self._arrays = {names[piece]: array for piece, array in self._there.items()}
+        self._names, self._pieces = dict(names), pieces
+        self._arrays = {names[piece]: array for piece, array in pieces.there().items()}
         self._updater = optimiser.updater(self._arrays, specs, stored=self._arrays)
         self._machine = pieces.join()
         self._steps = 0 if pieces.hidden_lateral is None else phases.mean_field_steps  # else the first is exact
@@ -136,7 +151,6 @@ class MachineLearning(Objective):
         """Independent units, visible ones as their biases say."""
         rng = random.generator(seed, "chains", self._own)
         chains = 0 if self._exact else self._phases.chains
-        self._gather()
         uniform = rng.random((chains, len(self._machine.bias)))
         return (uniform < 1 / (1 + np.exp(-self._machine.bias))).astype(self._machine.bias.dtype)
 
@@ -146,7 +160,7 @@ class MachineLearning(Objective):
 
     def step(self, batch: Batch, clock: Clock) -> StepResult:
         self._updater.begin(clock)
-        self._gather()
+        self._pieces.copy_to(self._machine)
         s = self._states(batch)
         data = self._data_moments(s)
         log_z = self._log_partition()
@@ -156,7 +170,7 @@ class MachineLearning(Objective):
         return StepResult(total, None)
 
     def evaluate(self, source: BatchSource, batch_size: int) -> dict[str, float]:
-        self._gather()
+        self._pieces.copy_to(self._machine)
         total = 0.0
         for batch in source.iterate(batch_size):
             s = self._states(batch)
@@ -173,15 +187,6 @@ class MachineLearning(Objective):
 
     def first_bad_layer(self) -> str:
         return self._layer
-
-    def _gather(self) -> None:
-        """Couplings and biases from their pieces, which the optimiser or a checkpoint has changed."""
-        machine = self._machine
-        found = places(machine, Moments(machine.couplings, machine.bias))
-        for name, array in self._there.items():
-            found[name][...] = array
-        v, h = slice(0, machine.visible), slice(machine.visible, None)
-        machine.couplings[h, v] = machine.couplings[v, h].T
 
     def _states(self, batch: Batch) -> Array:
         """(N, units): the batch in the visible units' places."""
@@ -224,6 +229,6 @@ class MachineLearning(Objective):
         difference = Moments(model.second - data.second, model.first - data.first)
         np.fill_diagonal(difference.second, 0)
         found = places(self._machine, difference)
-        for piece in self._there:
+        for piece in self._pieces.there():
             self._updater.gradients[self._names[piece]][...] = found[piece]
         self._updater.finish()

@@ -4,8 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dlcli.models.general_boltzmann import machine_of
 from dlcli.pretrain.boltzmann import exact
+from dlcli.pretrain.boltzmann.dbm import Dbm
+from dlcli.pretrain.boltzmann.dbm_bound import bipartite, exact_log_likelihood
 from dlcli.pretrain.boltzmann.energy import Parameters
+from dlcli.pretrain.boltzmann.machine import log_marginals, log_partition
+from dlcli.trained import open_run
 from dlcli.training.checkpoint import load
 from tests.cli.conftest import run
 
@@ -56,7 +61,7 @@ def test_json_has_the_promised_keys(bits):
     assert result.pop("log_likelihood") == pytest.approx(exact.log_likelihood(of, x, log_z).mean())
     assert result.pop("log_partition") == pytest.approx(log_z)
     assert result == {
-        "layer": "hidden1", "stage": "pretrain/hidden2", "split": "test", "samples": 20, "exact": True,
+        "layer": "hidden1", "stage": "pretrain/hidden2", "split": "test", "samples": 20, "exact": True, "bound": False,
         "interval": None, "chains": None, "steps": None, "effective_chains": None,
     }  # fmt: skip
 
@@ -91,19 +96,52 @@ def test_text(bits):
 def test_supervised_training_is_noted(bits):
     result = run("likelihood", "tuned", "--json")
     assert json.loads(result.stdout)["stage"] == "supervised"
-    assert "of supervised training, which has changed the RBM's weights" in result.stderr
+    assert "of supervised training, which has changed the machine's weights" in result.stderr
 
 
-def test_runs_without_an_rbm_are_refused(bits, trained, tmp_path):
+def test_runs_without_an_rbm_are_refused(bits, trained):
     result = run("likelihood", trained)
     assert result.exit_code == 2
     assert "no layer has been pretrained as an RBM" in result.stderr
     result = run("likelihood", "small", "--layer", "output")
     assert (result.exit_code, "'output' has been" in result.stderr) == (2, True)
     assert run("likelihood", "large", "--chains", "1").exit_code == 2
-    path = tmp_path / "plain.yaml"
-    path.write_text(CONFIG.replace("UNITS", "5").replace("pretrain: {method: {type: rbm}, epochs: 2}\n", ""))
-    assert run("train", path, "--out", tmp_path / "plain", "--quiet").exit_code == 0
-    result = run("likelihood", tmp_path / "plain")
-    assert result.exit_code == 2
-    assert "its config has no `pretrain` section" in result.stderr
+
+
+def test_a_deep_machine_has_a_bound(bits):
+    config = CONFIG.replace(
+        "{type: rbm}", "{type: dbm, joint_training: {epochs: 1, sgd: {learning_rate: 0.05}}}"
+    ).replace("UNITS", "5")
+    Path("deep.yaml").write_text(config)
+    assert run("pretrain", "deep.yaml", "--out", "deep", "--quiet").exit_code == 0
+    result = likelihood("deep")
+    tensors = load(bits / "deep/checkpoints/last.safetensors").tensors
+    names = ("hidden1.dbm/visible_bias", "hidden1.dbm/bias", "hidden2.dbm/bias")
+    dbm = Dbm((tensors["hidden1.dbm/weights"], tensors["hidden2.dbm/weights"]), tuple(tensors[name] for name in names))
+    x = np.load("bits.npz")["x_test"]
+    log_z = exact.log_partition(bipartite(dbm))
+    assert result["log_partition"] == pytest.approx(log_z)
+    truth = exact_log_likelihood(dbm, x, log_z).mean()
+    assert truth - 0.5 < result["log_likelihood"] <= truth
+    assert (result["bound"], result["exact"], result["layer"]) == (True, True, "hidden2")
+    assert "log-likelihood  at least -" in run("likelihood", "deep").stdout
+    refused = run("likelihood", "deep", "--layer", "hidden1")
+    assert refused.exit_code == 2
+    assert "found layer hidden1, expected hidden2: a deep Boltzmann machine is one whole" in refused.stderr
+
+
+def test_a_small_general_machine_is_exact(bits):
+    config = CONFIG.replace("UNITS", "5").replace("{type: rbm}", "{type: boltzmann_machine}")
+    Path("general.yaml").write_text(config)
+    assert run("pretrain", "general.yaml", "--out", "general", "--quiet").exit_code == 0
+    refused = run("likelihood", "general")  # 24 + 5
+    assert refused.exit_code == 2
+    assert "the machine of hidden1 has 29 units; expected 20 at most" in refused.stderr
+    result = likelihood("general", "--layer", "hidden2")  # 5 + 3
+    trained = open_run(Path("general"))
+    machine = machine_of(trained, trained.network.graph.node("hidden2"))
+    trained.network.forward(np.load("bits.npz")["x_test"])
+    h = trained.network.outputs(20)["hidden1"]
+    expected = log_marginals(machine, h).mean() - log_partition(machine)
+    assert result["log_likelihood"] == pytest.approx(expected)
+    assert (result["exact"], result["bound"], result["layer"], result["samples"]) == (True, False, "hidden2", 20)

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlcli.pretrain.boltzmann import ais, exact
-from dlcli.pretrain.boltzmann.dbm_bound import Dbm, bound, exact_log_likelihood, iterates, mean_field
+from dlcli.pretrain.boltzmann.dbm import Dbm
+from dlcli.pretrain.boltzmann.dbm_bound import bipartite, bound, exact_log_likelihood, iterates, mean_field
 from tests.pretrain.boltzmann.small import binary
 
 
@@ -34,7 +35,7 @@ def naive_weights(of: Dbm) -> dict:
 def test_it_is_an_rbm_between_odd_and_even_layers(units):
     of = dbm(*units)
     weights = naive_weights(of)
-    log_z = exact.log_partition(of.bipartite())
+    log_z = exact.log_partition(bipartite(of))
     assert log_z == pytest.approx(math.log(sum(weights.values())))
     if len(units) > 2:
         found = exact_log_likelihood(of, np.array(list(weights)), log_z)
@@ -52,7 +53,7 @@ MACHINES = st.builds(
 @given(MACHINES)
 def test_the_bound_is_never_above_the_likelihood_and_only_rises(of):
     v = np.array(binary(len(of.biases[0])))
-    log_z = exact.log_partition(of.bipartite())
+    log_z = exact.log_partition(bipartite(of))
     truth = exact_log_likelihood(of, v, log_z)
     before = np.full(len(v), -np.inf)
     for found in iterates(of, v, 12):
@@ -87,7 +88,7 @@ def test_the_bound_is_the_likelihood_where_units_are_independent():
     of = dbm(4, 3, 2)
     of = Dbm((of.weights[0], np.zeros((3, 2))), of.biases)
     v = np.array(binary(4))
-    log_z = exact.log_partition(of.bipartite())
+    log_z = exact.log_partition(bipartite(of))
     found = mean_field(of, v, 2)
     assert found.residual < 1e-15
     assert bound(of, v, found, log_z) == pytest.approx(exact_log_likelihood(of, v, log_z))
@@ -102,7 +103,7 @@ def test_certain_means_have_no_entropy():
 
 def test_annealing_estimates_the_partition_function():
     of = dbm(10, 6, 8, scale=0.6)
-    found = ais.estimate_log_partition(of.bipartite(), betas=ais.graded(500), chains=100)
-    log_z = exact.log_partition(of.bipartite())
+    found = ais.estimate_log_partition(bipartite(of), betas=ais.graded(500), chains=100)
+    log_z = exact.log_partition(bipartite(of))
     assert found.log_z == pytest.approx(log_z, abs=0.05)
     assert found.low < log_z < found.high
