@@ -6,13 +6,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench import data_path, nets, products, results, shapes, tables, whole_loop, whole_nets
+from bench import data_path, nets, pretraining, products, results, shapes, tables, whole_loop, whole_nets
 from bench.load import Others
 from bench.process import Worker, WorkerError
 from bench.whole_nets import Settings
 
-SHAPES, DATA = "shapes", "data"
-GROUPS = (nets.STEPS, nets.LARGE, nets.INFERENCE, SHAPES, nets.LOOP, DATA)
+SHAPES, DATA, PRETRAIN = "shapes", "data", "pretrain"
+GROUPS = (nets.STEPS, nets.LARGE, nets.INFERENCE, SHAPES, nets.LOOP, PRETRAIN, DATA)
 QUICK = 0.1  # of the time
 SAMPLES = 60_000  # of the whole loop
 
@@ -49,6 +49,8 @@ def main() -> None:
                 found[group] = _shapes(names, settings)
             elif group == DATA:
                 found[group] = _data(names, settings)
+            elif group == PRETRAIN:
+                found[group] = _pretrain(names, settings)
             elif group != nets.LOOP:
                 found[group] = _whole(group, names, settings)
             elif not names and given.only != "torch":
@@ -60,7 +62,7 @@ def main() -> None:
 
 
 def _check(names: list[str]) -> None:
-    paths = (path.name for path in data_path.PATHS)
+    paths = (path.name for path in (*data_path.PATHS, *pretraining.CASES))
     known = dict.fromkeys([*(net.name for group in nets.NETS.values() for net in group), *shapes.NETS, *paths])
     for name in names:
         if not any(each.startswith(name) for each in known):
@@ -106,6 +108,14 @@ def _data(names: list[str], settings: Settings) -> list[dict[str, Any]]:
     for path in data_path.chosen(names) if settings.only != "torch" else ():
         rows.append(data_path.measure(path, settings))
         print(tables.data_line(rows[-1]), flush=True)
+    return rows
+
+
+def _pretrain(names: list[str], settings: Settings) -> list[dict[str, Any]]:
+    rows = []
+    for case in pretraining.chosen(names):
+        rows.append(pretraining.measure(case, settings))
+        print("\n".join(tables.lines(PRETRAIN, rows[-1])), flush=True)
     return rows
 
 

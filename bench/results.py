@@ -12,7 +12,7 @@ from bench import tables
 from bench.process import waiting
 
 FOLDER = Path(__file__).parent / "results"
-GROUPS = ("steps", "large", "inference", "shapes", "loop", "data")
+GROUPS = ("steps", "large", "inference", "shapes", "loop", "pretrain", "data")
 
 
 def describe(facts: dict[str, Any], threads: int, peak: float) -> dict[str, Any]:

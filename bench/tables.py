@@ -75,7 +75,7 @@ def page(groups: dict[str, Any]) -> str:
 
 def table(group: str, rows: list[Row]) -> str:
     """One group as a Markdown table."""
-    return {"shapes": _products, "loop": _loop, "data": _data}.get(group, _whole)(rows)
+    return {"shapes": _products, "loop": _loop, "pretrain": _pretrain, "data": _data}.get(group, _whole)(rows)
 
 
 def _whole(rows: list[Row]) -> str:
@@ -143,6 +143,24 @@ def _loop(rows: list[Row]) -> str:
                   for name in ("dlcli", "scikit-learn")]  # fmt: skip
         ratio = _cell(row, "ratio", "**{:.2f}**".format)
         lines.append(f"| {_title(row)} | {row['batch']} | {' | '.join(speeds)} | {ratio} |")
+    return "\n".join(head + lines)
+
+
+def _pretrain(rows: list[Row]) -> str:
+    head = [
+        "| epoch of | batch | dlcli, ms | other, ms | ratio | dlcli, MB | other, MB |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+    ]
+    lines = []
+    for row in rows:
+        best = row.get("best_other", "")
+        ours, theirs = row["contenders"].get("dlcli", {}), row["contenders"].get(best, {})
+        cells = [
+            _title(row), str(row["batch"]), _cell(ours, "median_ms", _ms),
+            _cell(theirs, "median_ms", _ms) + (f" ({best})" if best else ""), _cell(row, "ratio", "**{:.2f}**".format),
+            _cell(ours, "peak_mb", "{:.0f}".format), _cell(theirs, "peak_mb", "{:.0f}".format),
+        ]  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(head + lines)
 
 

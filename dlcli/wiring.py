@@ -19,7 +19,7 @@ from dlcli.network import Network
 from dlcli.optim.base import Optimiser
 from dlcli.optim.schedules.base import Metric
 from dlcli.pretrain.greedy import nodes_to_pretrain
-from dlcli.pretrain.stages import Shared, hand_over
+from dlcli.pretrain.stages import Shared, hand_over, learns_labels
 from dlcli.pretrain.stages import plans as pretraining_plans
 from dlcli.pretrain.unroll import unroll
 from dlcli.training.backpropagation import Backpropagation
@@ -183,7 +183,7 @@ def _summary(
         key: last.get(key) for key in ("train_loss", "train_error", "validation_loss", "validation_error")
     }
     summary |= {"test_error": None, "test_loss": None}
-    if stages == "all" and (history or session.kept) and data.test is not None:
+    if stages == "all" and (history or learns_labels(experiment.pretrain, network)) and data.test is not None:
         path = find_checkpoint(session.directory.path)
         checkpoint = load(path)
         checkpoint.take(network.tensors, path)

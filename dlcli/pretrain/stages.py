@@ -43,6 +43,14 @@ def hand_over(options: PretrainOptions | None, network: Network, models: Models)
         options.method.hand_over(nodes_to_pretrain(options, network.graph), network, models)
 
 
+def learns_labels(options: PretrainOptions | None, network: Network) -> bool:
+    """Whether pretraining alone makes a classifier of the network."""
+    if options is None:
+        return False
+    nodes = nodes_to_pretrain(options, network.graph)
+    return bool(nodes) and options.method.learns_labels(nodes[-1])
+
+
 class _Stack:
     """The layers to pretrain, and what they see."""
 
