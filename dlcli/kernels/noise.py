@@ -89,7 +89,7 @@ def normal(word, like):
     return _normal32(word) if isinstance(like, np.float32) else _normal64(word)
 
 
-@overload(normal)
+@overload(normal, jit_options={"forceinline": True})  # so large that LLVM would call it
 def _normal(word, like):
     return (lambda word, like: _normal32(word)) if like == types.float32 else (lambda word, like: _normal64(word))
 

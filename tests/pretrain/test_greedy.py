@@ -60,7 +60,7 @@ def test_layers_that_are_named_are_those():
 def test_layers_that_cannot_be_pretrained_are_named_with_their_place(tmp_path, mapping, layers, position, message):
     with pytest.raises(MisfitError, match=message) as misfit:
         train(tmp_path / "run", experiment(mapping, pretrain__layers=layers))
-    assert misfit.value.path == ("pretrain", "layers", position)
+    assert misfit.value.path[:3] == ("pretrain", "layers", position)  # and `name`, where that is unknown
     assert not (tmp_path / "run").exists()
 
 
@@ -81,7 +81,7 @@ def test_each_stage_trains_its_layer_alone(tmp_path):
     assert {name for name in names if both[name] != one[name]} == {"hidden2/weights", "hidden2/bias"}
 
 
-def test_the_stages_momentum_and_mirror_are_kept_while_it_lasts(tmp_path):
+def test_a_stages_momentum_goes_with_it_and_its_mirror_stays(tmp_path):
     train(tmp_path / "run", experiment(PRETRAINED, pretrain__layers=["hidden1"]), stages="pretrain")
     own = last(tmp_path / "run").tensors.keys() - {"transform/0/mean", "transform/0/deviation"}
     assert {name for name in own if "hidden1" in name} == {
@@ -89,7 +89,7 @@ def test_the_stages_momentum_and_mirror_are_kept_while_it_lasts(tmp_path):
         "momentum/hidden1/weights", "momentum/hidden1/bias", "momentum/hidden1.mirror/bias",
     }  # fmt: skip
     train(tmp_path / "run", experiment(PRETRAINED, pretrain__layers=["hidden1"]), resume=True)
-    assert not [name for name in last(tmp_path / "run").tensors if "mirror" in name]
+    assert [name for name in last(tmp_path / "run").tensors if "mirror" in name] == ["hidden1.mirror/bias"]
 
 
 def test_pretrain_then_train_from_it_is_train(tmp_path):
