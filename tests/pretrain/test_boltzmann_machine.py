@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from dlcli.data.pipeline import BatchSource
-from dlcli.errors import MisfitError
+from dlcli.errors import Diverged, MisfitError
 from dlcli.graph import Graph
 from dlcli.layers.dense import Dense
 from dlcli.network import Network
@@ -313,6 +313,14 @@ def test_a_run_keeps_the_machine_and_goes_on_where_it_was_stopped(data, exact):
     kept = last(data / "whole").record["kept"]
     names = ("hidden_lateral", "visible_bias", "visible_lateral")
     assert kept == [f"{layer}.machine/{name}" for layer in ("hidden1", "hidden2") for name in names]
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("rate", [1e30, 1e38])
+def test_a_rate_beyond_all_bounds_diverges(data, exact, rate):
+    of = experiment(RUN, pretrain__method__exact=exact, pretrain__sgd={"learning_rate": rate})
+    with pytest.raises(Diverged, match="layer hidden1"):
+        train(data / "run", of)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ from dlcli.cli.failures import tell
 from dlcli.cli.options import checkpoint_option, examples, json_option, run_argument, threads_option
 from dlcli.cli.output import print_json
 
+FEW = 10  # effective chains, below which the estimate is not to be trusted
+
 
 @click.command(
     epilog=examples(
@@ -63,6 +65,8 @@ def command(
     result = likelihood(trained, split, layer, chains=chains, steps=steps)
     if result["stage"] == "supervised" and not result["bound"]:
         tell(f"note: {trained.path} is of supervised training, which has changed the machine's weights")
+    if not result["exact"] and result["effective_chains"] < FEW:
+        tell(f"note: {result['effective_chains']:.1f} chains decide the estimate; more --steps make it better")
     if as_json:
         print_json(result)
     else:

@@ -17,6 +17,7 @@ from dlcli.layers.base import Array, ParameterSpec
 from dlcli.losses.sigmoid_cross_entropy import SigmoidCrossEntropy
 from dlcli.optim.base import Optimiser
 from dlcli.optim.schedules.base import Clock
+from dlcli.pretrain.boltzmann.energy import sigmoid
 from dlcli.pretrain.boltzmann.exact import MOST_UNITS
 from dlcli.pretrain.boltzmann.machine import (
     Machine,
@@ -32,6 +33,7 @@ from dlcli.pretrain.boltzmann.machine import (
 from dlcli.training.objective import Objective, StepResult
 
 LOSS = SigmoidCrossEntropy()
+QUIETLY = np.errstate(over="ignore", invalid="ignore")  # what is no longer finite is met as divergence
 
 
 @dataclass(frozen=True)
@@ -152,12 +154,13 @@ class MachineLearning(Objective):
         rng = random.generator(seed, "chains", self._own)
         chains = 0 if self._exact else self._phases.chains
         uniform = rng.random((chains, len(self._machine.bias)))
-        return (uniform < 1 / (1 + np.exp(-self._machine.bias))).astype(self._machine.bias.dtype)
+        return (uniform < sigmoid(self._machine.bias)).astype(self._machine.bias.dtype)
 
     @property
     def learning_rate(self) -> float:
         return self._updater.learning_rate
 
+    @QUIETLY
     def step(self, batch: Batch, clock: Clock) -> StepResult:
         self._updater.begin(clock)
         self._pieces.copy_to(self._machine)
@@ -169,6 +172,7 @@ class MachineLearning(Objective):
             self._learn(data, self._model_moments(clock, log_z))
         return StepResult(total, None)
 
+    @QUIETLY
     def evaluate(self, source: BatchSource, batch_size: int) -> dict[str, float]:
         self._pieces.copy_to(self._machine)
         total = 0.0

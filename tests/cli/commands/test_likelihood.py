@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,11 @@ def test_a_large_one_is_estimated(bits):
     assert f"log-likelihood    {result['log_likelihood']:.4f} nats a sample\n" in text
     assert f"within 3 errors   {low:.4f} to {high:.4f}\n" in text
     assert text.endswith(", estimated\n")
+
+
+def test_few_chains_are_noted(bits):
+    result = run("likelihood", "large", "--chains", "5", "--steps", "2")
+    assert re.search(r"^note: [1-5]\.\d chains decide the estimate; more --steps make it better$", result.stderr, re.M)
 
 
 def test_text(bits):

@@ -56,3 +56,12 @@ def test_inputs_beyond_0_and_1_are_refused():
     network, node, of = pretrained(6, 4, 3)
     with pytest.raises(UsageError, match="found inputs of h1 that are not from 0 to 1"):
         measure_bound(of, node, network, BatchSource(np.full((3, 6), 1.5, np.float32)), ANNEALING)
+
+
+def test_means_from_above_are_no_samples():
+    """The first layer may take them behind the samples, from a `mean_field` layer."""
+    network, node, of = pretrained(6, 4, 3)
+    wide, wide_node, _ = pretrained(10, 4, 3)
+    v = RANDOM.integers(0, 2, (30, 10)).astype(np.float32)
+    found = measure_bound(of, wide_node, wide, BatchSource(v), ANNEALING)
+    assert found == measure_bound(of, node, network, BatchSource(v[:, :6].copy()), ANNEALING)
