@@ -41,7 +41,7 @@ class GeneralBoltzmannMachine(Generative):
 
 
 def general_boltzmann_machine(trained: Trained, layer: str | None) -> GeneralBoltzmannMachine | None:
-    """The machine of the first layer that was pretrained as one, with the layer's weights as they are now, or None.
+    """The machine of the first layer that was pretrained as one, or None.
 
     Raises
     ------
@@ -67,16 +67,9 @@ def machine_nodes(trained: Trained) -> list[Node]:
 
 def machine_of(trained: Trained, node: Node) -> Machine:
     """The machine of a layer that was pretrained as one; raises `CheckpointError` where its arrays do not fit."""
-    parameters, models = trained.network.parameters, trained.models
-    pretrain = trained.experiment.pretrain
-    hidden = pretrain is not None and getattr(pretrain.of(node.name).method, "hidden", False)
-    pieces = Pieces(
-        visible_bias=models[f"{node.name}.machine/visible_bias"],
-        visible_lateral=models.get(f"{node.name}.machine/visible_lateral"),
-        weights=parameters[f"{node.name}/weights"] if hidden else None,
-        hidden_bias=parameters[f"{node.name}/bias"] if hidden else None,
-        hidden_lateral=models.get(f"{node.name}.machine/hidden_lateral") if hidden else None,
-    )
+    names = ("visible_lateral", "weights", "hidden_bias", "hidden_lateral")
+    found = {name: trained.models.get(f"{node.name}.machine/{name}") for name in names}
+    pieces = Pieces(visible_bias=trained.models[f"{node.name}.machine/visible_bias"], **found)
     try:
         return pieces.join()
     except ValueError as error:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from dlcli.data.options import Split
 from dlcli.data.pipeline import BatchSource
 from dlcli.errors import UsageError
-from dlcli.graph import Node
+from dlcli.graph import SAMPLES, Graph, Node
 from dlcli.models.deep_boltzmann import dbm_nodes, dbm_of
 from dlcli.models.features import chosen_layer
 from dlcli.models.general_boltzmann import machine_nodes, machine_of
@@ -48,10 +48,11 @@ def likelihood(trained: Trained, split: Split | None, layer: str | None, *, chai
         or _general(trained, source, name, annealing)
         or _restricted(trained, source, name, annealing)  # says what it has expected where there is none
     )
-    exact = found.effective_chains is None
+    exact, stage = found.effective_chains is None, trained.record["progress"]["stage"]
     return {
         "layer": node.name,
-        "stage": trained.record["progress"]["stage"],
+        "stage": stage,
+        "inputs_changed": stage == "supervised" and not bound and _below(trained.network.graph, node),
         "split": split,
         "samples": len(source),
         "log_likelihood": found.log_likelihood,
@@ -63,6 +64,11 @@ def likelihood(trained: Trained, split: Split | None, layer: str | None, *, chai
         "steps": None if exact else steps,
         "effective_chains": found.effective_chains,
     }
+
+
+def _below(graph: Graph, node: Node) -> bool:
+    """Whether layers with parameters stand below a layer."""
+    return any(graph.nodes[place].parameters for place in graph.ancestors(s for s in node.sources if s != SAMPLES))
 
 
 def _deep(trained: Trained, source: BatchSource, layer: str | None, annealing: Annealing) -> _Found | None:
@@ -93,5 +99,5 @@ def _restricted(trained: Trained, source: BatchSource, layer: str | None, anneal
     network, models = trained.network, trained.models
     node = restricted.chosen_layer(network, models, layer)
     seen = restricted.Seen.of(node, network, own_data(trained, "train")[1])
-    of = restricted.parameters_of(node, network, models, trained.experiment.pretrain, seen)
+    of = restricted.parameters_of(node, models, trained.experiment.pretrain, seen)
     return _Found(node, restricted.measure(of, node, network, seen, source, annealing))

@@ -311,7 +311,7 @@ def test_a_run_keeps_the_machine_and_goes_on_where_it_was_stopped(data, exact):
         train(data / f"cut{step}", of, resume=True)
         assert outcome(data / f"cut{step}") == outcome(data / "whole")
     kept = last(data / "whole").record["kept"]
-    names = ("hidden_lateral", "visible_bias", "visible_lateral")
+    names = ("hidden_bias", "hidden_lateral", "visible_bias", "visible_lateral", "weights")
     assert kept == [f"{layer}.machine/{name}" for layer in ("hidden1", "hidden2") for name in names]
 
 

@@ -50,21 +50,21 @@ def command(
     steps: int,
     as_json: bool,
 ) -> None:
-    """Measure the likelihood that a Boltzmann machine gives to the data.
+    """Measure how likely the data are to a Boltzmann machine.
 
     Shows the mean log-likelihood of a sample, in nats; of a deep machine, the bound below it that mean field gives. It
     is exact where a side of the machine has at most 20 units; else the partition function is estimated by annealed
     importance sampling, and the range of ±3 standard errors is shown too. A general machine may have 20 units in all.
-    Inputs between 0 and 1 count as they are. RUN is a run directory or a checkpoint file, best that of
-    `dlcli pretrain`, since supervised training changes the weights of all but deep machines.
+    Inputs between 0 and 1 count as they are. The machine is that which pretraining has left; layers below it are as
+    the checkpoint has them.
     """
     from dlcli.models.likelihood import likelihood
     from dlcli.trained import open_run
 
     trained = open_run(run, checkpoint)
     result = likelihood(trained, split, layer, chains=chains, steps=steps)
-    if result["stage"] == "supervised" and not result["bound"]:
-        tell(f"note: {trained.path} is of supervised training, which has changed the machine's weights")
+    if result["inputs_changed"]:
+        tell(f"note: supervised training has changed the layers below {result['layer']}, and with them its inputs")
     if not result["exact"] and result["effective_chains"] < FEW:
         tell(f"note: {result['effective_chains']:.1f} chains decide the estimate; more --steps make it better")
     if as_json:

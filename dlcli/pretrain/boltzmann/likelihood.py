@@ -63,9 +63,7 @@ def chosen_layer(network: Network, models: Mapping[str, Array], name: str | None
     return found[0]
 
 
-def parameters_of(
-    node: Node, network: Network, models: Mapping[str, Array], options: PretrainOptions | None, seen: "Seen"
-) -> Parameters:
+def parameters_of(node: Node, models: Mapping[str, Array], options: PretrainOptions | None, seen: "Seen") -> Parameters:
     """The parameters of a layer's RBM that learned from the inputs ``seen``.
 
     Raises
@@ -83,7 +81,7 @@ def parameters_of(
     bias = models[f"{node.name}.{VISIBLE_BIAS}"]
     log_variance = models.get(f"{node.name}.{LOG_VARIANCE}", np.zeros_like(bias))
     variances = np.exp(log_variance) if isinstance(visible, Gaussian) else None
-    weights, hidden_bias = (network.parameters[node.source(name)] for name in ("weights", "bias"))
+    weights, hidden_bias = (models[f"{node.name}.rbm/{name}"] for name in ("weights", "bias"))
     return Parameters(weights, bias, hidden_bias, variances)
 
 

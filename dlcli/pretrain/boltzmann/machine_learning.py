@@ -187,7 +187,9 @@ class MachineLearning(Objective):
         return self._arrays | self._updater.state | chains
 
     def kept(self) -> dict[str, Array]:
-        return {name: array for name, array in self._arrays.items() if name.startswith(f"{self._own}/")}
+        """The whole machine: later stages change the network's weights, which are its own no more then."""
+        layers = {f"{self._layer}/weights": f"{self._own}/weights", f"{self._layer}/bias": f"{self._own}/hidden_bias"}
+        return {layers.get(name, name): array.copy() for name, array in self._arrays.items()}
 
     def first_bad_layer(self) -> str:
         return self._layer

@@ -12,7 +12,7 @@ from dlcli.cli import shipped
 from dlcli.cli.commands import benchmark
 from dlcli.kernels import peak
 from tests.cli.conftest import run
-from tests.test_configs import IMAGES, SHRUNK, STAND_INS
+from tests.test_configs import IMAGES, OWN_DATA, SHRUNK, STAND_INS
 
 
 @pytest.fixture(autouse=True)
@@ -115,7 +115,7 @@ def test_nothing_is_written(config, tmp_path):
 def test_every_shipped_config(name, tmp_path, monkeypatch):
     shutil.copytree(shipped.folder(), tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    changes = SHRUNK.get(name, [] if name == "iris" else [STAND_INS.get(name, IMAGES)])
+    changes = SHRUNK.get(name, [] if name in OWN_DATA else [STAND_INS.get(name, IMAGES)])
     result = run(
         "benchmark",
         f"{name}.yaml",

@@ -38,7 +38,7 @@ def test_nothing_is_overwritten_unasked():
 def test_an_unknown_name(name):
     result = run("init", name)
     assert result.exit_code == 2
-    assert "expected one of: alexnet, alexnet_ungrouped, cifar10_full" in result.stderr
+    assert "expected one of: alexnet, alexnet_ungrouped, boltzmann_machine, cifar10_full" in result.stderr
     assert ("did you mean 'mnist_lenet'" in result.stderr) == (name == "mnist_lent")
 
 

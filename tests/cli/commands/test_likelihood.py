@@ -63,7 +63,7 @@ def test_json_has_the_promised_keys(bits):
     assert result.pop("log_partition") == pytest.approx(log_z)
     assert result == {
         "layer": "hidden1", "stage": "pretrain/hidden2", "split": "test", "samples": 20, "exact": True, "bound": False,
-        "interval": None, "chains": None, "steps": None, "effective_chains": None,
+        "interval": None, "chains": None, "steps": None, "effective_chains": None, "inputs_changed": False,
     }  # fmt: skip
 
 
@@ -99,10 +99,14 @@ def test_text(bits):
     assert not result.stderr
 
 
-def test_supervised_training_is_noted(bits):
-    result = run("likelihood", "tuned", "--json")
-    assert json.loads(result.stdout)["stage"] == "supervised"
-    assert "of supervised training, which has changed the machine's weights" in result.stderr
+def test_supervised_training_changes_no_machine_but_the_inputs_of_upper_ones(bits):
+    before, after = run("likelihood", "small", "--json"), run("likelihood", "tuned", "--json")
+    assert json.loads(after.stdout)["stage"] == "supervised"
+    assert json.loads(after.stdout)["log_likelihood"] == json.loads(before.stdout)["log_likelihood"]
+    assert not after.stderr
+    upper = run("likelihood", "tuned", "--layer", "hidden2", "--json")
+    assert json.loads(upper.stdout)["inputs_changed"]
+    assert "supervised training has changed the layers below hidden2" in upper.stderr
 
 
 def test_runs_without_an_rbm_are_refused(bits, trained):

@@ -19,7 +19,7 @@ ANNEALING = Annealing(chains=50, steps=300, seed=1)
 
 
 def pretrained(units=4, *, hidden2=3, activation="sigmoid", inputs=6):
-    """A network of two hidden layers, and the visible biases of both."""
+    """A network of two hidden layers, and the machines of both."""
     layers = [
         Dense(name="hidden1", units=units, activation=activation),
         Dense(name="hidden2", units=hidden2, activation="sigmoid"),
@@ -29,6 +29,8 @@ def pretrained(units=4, *, hidden2=3, activation="sigmoid", inputs=6):
     network.initialise()
     sizes = {"hidden1": inputs, "hidden2": units}
     models = {f"{n}.rbm/visible_bias": RANDOM.normal(size=size).astype(np.float32) for n, size in sizes.items()}
+    for name in sizes:
+        models |= {f"{name}.rbm/{kind}": network.parameters[f"{name}/{kind}"].copy() for kind in ("weights", "bias")}
     return network, models
 
 
@@ -39,7 +41,7 @@ def options(**method) -> PretrainOptions:
 def found(network, models, name, train=BITS, data=BITS, annealing=ANNEALING, **method):
     node = chosen_layer(network, models, name)
     seen = Seen.of(node, network, BatchSource(train))
-    of = parameters_of(node, network, models, options(**method), seen)
+    of = parameters_of(node, models, options(**method), seen)
     return of, measure(of, node, network, seen, BatchSource(data), annealing)
 
 
