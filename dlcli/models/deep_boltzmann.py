@@ -1,6 +1,7 @@
 """A deep Boltzmann machine that generates, and reconstructs (Salakhutdinov and Hinton 2009)."""
 
 from collections.abc import Iterator
+from itertools import count as count_from
 
 import numpy as np
 
@@ -32,13 +33,12 @@ class DeepBoltzmannMachine(Generative):
         self._dbm, self.shape, self._steps = dbm, shape, steps
 
     def chains(self, count: int, seed: int, label: int | None = None) -> Iterator[Array]:
-        rng, time = random.generator(seed, "sample", "start"), np.zeros(1, np.int64)
+        rng = random.generator(seed, "sample", "start")
         states = [np.zeros((count, len(bias)), bias.dtype) for bias in self._dbm.biases]
         states[0][:] = rng.integers(0, 2, states[0].shape)  # hidden units follow: a first step up from random pixels
-        gibbs = Gibbs(self._dbm, states, seed, time, "sample")
-        while True:
-            time += 1
-            gibbs.run()
+        gibbs = Gibbs(self._dbm, states, seed, "sample")
+        for step in count_from(1):
+            gibbs.run(step)
             yield gibbs.visible_means.reshape(count, *self.shape).copy()
 
     def reconstruct(self, x: Array) -> Array:

@@ -8,11 +8,13 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from dlcli.data.pipeline import BatchSource
+from dlcli.errors import MisfitError
 from dlcli.graph import Graph, Node
 from dlcli.layers.base import Array
 from dlcli.layers.dense import Dense
 from dlcli.network import Network
 from dlcli.optim.base import Optimiser
+from dlcli.optim.descent import Descent
 from dlcli.options import Also, Count, Family, Options
 from dlcli.training.objective import Objective
 from dlcli.training.stage import Models
@@ -40,6 +42,16 @@ class Task:
     stack: tuple[Node, ...] = ()
     classes: int = 0
     models: Models = field(default_factory=dict)
+
+    def descent(self) -> Optimiser:
+        """The optimiser; raises MisfitError where it is none of gradient descent, but searches along lines.
+
+        The loss of a Boltzmann machine is not known along a line.
+        """
+        if not isinstance(self.optimiser, Descent):
+            message = "expected a method of gradient descent: a Boltzmann machine's loss is not known along a line"
+            raise MisfitError(("pretrain", "optimiser"), message)
+        return self.optimiser
 
     @property
     def node(self) -> Node:

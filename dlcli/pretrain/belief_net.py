@@ -40,7 +40,7 @@ class UpDownOptions(Joint):
                 raise ValueError(f"up_down: {node.name} is no layer of sigmoid units; expected that")
 
     def objective(self, task: Task) -> Objective:
-        return UpDown(stack(task), task.network, task.optimiser, self.steps, seed=task.network.seed)
+        return UpDown(stack(task), task.network, task.descent(), self.steps, seed=task.network.seed)
 
 
 def stack(task: Task) -> Stack:

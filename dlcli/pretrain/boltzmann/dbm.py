@@ -6,7 +6,6 @@ chains that go on from update to update, odd and even layers in turn. As in cont
 stand in one array for each layer, so that a layer's gradient is one product.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,11 +16,9 @@ from dlcli.kernels import dense, sampling
 from dlcli.kernels.activation import LINEAR, SIGMOID
 from dlcli.kernels.launch import Launch
 from dlcli.kernels.mean_field import mean_field
-from dlcli.layers.base import Array, ParameterSpec
+from dlcli.layers.base import Array, ParameterSpec, Sink
 from dlcli.optim.base import Optimiser
-from dlcli.optim.schedules.base import Clock
-from dlcli.pretrain.boltzmann.divergence import SHARE
-from dlcli.training.objective import Objective, StepResult
+from dlcli.pretrain.boltzmann.learner import SHARE, Learner, Statistics, contrast, run, weighed_sums
 
 
 @dataclass(frozen=True)
@@ -47,10 +44,10 @@ class Gibbs:
     ``visible_means`` (M, visible) are those from which the last visible states were drawn.
     """
 
-    def __init__(self, dbm: Dbm, states: list[Array], seed: int, time: Array, purpose: str) -> None:
+    def __init__(self, dbm: Dbm, states: list[Array], seed: int, purpose: str) -> None:
         self._dbm, self._states = dbm, states
         self.visible_means = np.zeros_like(states[0])
-        self._seed, self._purpose, self._time = seed, purpose, time
+        self._seed, self._purpose, self._time = seed, purpose, np.zeros(1, np.int64)
         places = range(dbm.depth + 1)
         self._step = [launch for odd in (1, 0) for place in places if place % 2 == odd for launch in self._draw(place)]
 
@@ -70,9 +67,11 @@ class Gibbs:
             ),
         ]
 
-    def run(self) -> None:
-        for launch in self._step:
-            launch.run()
+    def run(self, first: int, steps: int = 1) -> None:
+        """So many steps, whose draws have the addresses ``first`` …"""
+        for step in range(first, first + steps):
+            self._time[0] = step
+            run(self._step)
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ class MachineNames:
     last: str
 
 
-class DeepBoltzmannMachine(Objective):
+class DeepBoltzmannMachine(Learner):
     """A DBM, its chains and an optimiser.
 
     Parameters
@@ -106,42 +105,21 @@ class DeepBoltzmannMachine(Objective):
         gibbs_steps: int,
         seed: int,
     ) -> None:
+        arrays = dict(zip(names.weights + names.biases, dbm.weights + dbm.biases, strict=True))
+        super().__init__(arrays, specs, optimiser, names.last)
         self._dbm, self._names = dbm, names
         self._mean_field_steps, self._gibbs_steps = mean_field_steps, gibbs_steps
-        both = zip(names.weights + names.biases, dbm.weights + dbm.biases, strict=True)
-        self._arrays = dict(both)
-        self._updater = optimiser.updater(self._arrays, specs)
-        self._time = np.zeros(1, np.int64)
-        self._chains = [np.ascontiguousarray(first, np.float32).copy()]
-        self._chains += [np.zeros((len(first), weights.shape[1]), np.float32) for weights in dbm.weights]
-        self._gibbs = Gibbs(dbm, self._chains, seed, self._time, "dbm")
-        self._buffers: dict[int, _Buffers] = {}
+        self.chains = [np.ascontiguousarray(first, np.float32).copy()]
+        self.chains += [np.zeros((len(first), weights.shape[1]), np.float32) for weights in dbm.weights]
+        self._gibbs = Gibbs(dbm, self.chains, seed, "dbm")
         self._inferences: dict[int, _Inference] = {}
 
-    @property
-    def learning_rate(self) -> float:
-        return self._updater.learning_rate
-
-    def step(self, batch: Batch, clock: Clock) -> StepResult:
-        n = len(batch.x)
-        buffers = self._buffers.get(n)
-        if buffers is None:
-            buffers = self._buffers[n] = _Buffers(self, n)
-        self._updater.begin(clock)
-        buffers.layers[0][:n] = batch.x.reshape(n, -1)
-        for launch in buffers.mean_field:
-            launch.run()
-        for step in range(self._gibbs_steps):
-            self._time[0] = clock.step * self._gibbs_steps + step
-            self._gibbs.run()
-        loss = buffers.reconstruction_error()
-        if math.isfinite(loss):
-            for layer, states in zip(buffers.layers, self._chains, strict=True):
-                layer[n:] = states
-            for launch in buffers.gradients:
-                launch.run()
-            self._updater.finish()
-        return StepResult(loss, None)
+    def prepare(self, samples: int) -> "DbmStatistics":
+        weights, biases = ([self.sinks[name] for name in own] for own in (self._names.weights, self._names.biases))
+        return DbmStatistics(
+            self._dbm, samples, self.chains, self._gibbs, weights, biases,
+            mean_field_steps=self._mean_field_steps, gibbs_steps=self._gibbs_steps,
+        )  # fmt: skip
 
     def evaluate(self, source: BatchSource, batch_size: int) -> dict[str, float]:
         """``loss``: ½ Σ (v − v')², v' being the visible means given the first layer's posterior means."""
@@ -154,51 +132,57 @@ class DeepBoltzmannMachine(Objective):
         return {"loss": total / len(source)}
 
     def tensors(self) -> dict[str, Array]:
-        chains = {f"{self._names.last}.dbm/chains_{place}": array for place, array in enumerate(self._chains)}
-        return self._arrays | chains | self._updater.state
+        chains = {f"{self._names.last}.dbm/chains_{place}": array for place, array in enumerate(self.chains)}
+        return super().tensors() | chains
 
     def kept(self) -> dict[str, Array]:
-        return {name: array for name, array in self._arrays.items() if ".dbm/" in name}
-
-    def first_bad_layer(self) -> str:
-        return self._names.last
+        return {name: array for name, array in self.arrays.items() if ".dbm/" in name}
 
 
-class _Buffers:
-    """A step's arrays for ``n`` samples: for each layer (n + M, units), samples or their posterior's means, then the
-    chains' states."""
+class DbmStatistics(Statistics):
+    """For each layer (n + M, units): samples or their posterior's means, and then the chains' states."""
 
-    def __init__(self, owner: DeepBoltzmannMachine, n: int) -> None:
-        dbm, sinks, names = owner._dbm, owner._updater.sinks, owner._names
-        m = len(owner._chains[0])
-        dtype = dbm.weights[0].dtype
-        self.layers = [np.zeros((n + m, len(bias)), dtype) for bias in dbm.biases]
-        samples, *means = (layer[:n] for layer in self.layers)
-        self.mean_field = mean_field.plan(samples, dbm.weights, dbm.biases[1:], means, owner._mean_field_steps)
-        share = np.concatenate([np.full(n, -1 / n), np.full(m, 1 / m)]).astype(dtype)[:, None]
-        self.gradients: list[Launch] = []
+    def __init__(
+        self,
+        dbm: Dbm,
+        n: int,
+        chains: list[Array],
+        gibbs: Gibbs,
+        weights: list[Sink],
+        biases: list[Sink],
+        *,
+        mean_field_steps: int,
+        gibbs_steps: int,
+    ) -> None:
+        self._n, self._chains, self._gibbs, self._gibbs_steps = n, chains, gibbs, gibbs_steps
+        rows, dtype = n + len(chains[0]), dbm.weights[0].dtype
+        self._layers = [np.zeros((rows, len(bias)), dtype) for bias in dbm.biases]
+        samples, *means = (layer[:n] for layer in self._layers)
+        self._inference = mean_field.plan(samples, dbm.weights, dbm.biases[1:], means, mean_field_steps)
+        self._gradients = weighed_sums(self._layers[0], n, biases[0])
         for place in range(dbm.depth, 0, -1):  # from the top, since a layer is weighed once the one above has used it
-            layer = self.layers[place]
-            self.gradients += sampling.weigh.plan(layer, n, -1 / n, 1 / m)
-            below = self.layers[place - 1]
-            self.gradients += dense.weight_gradient.plan(below, layer, *sinks[names.weights[place - 1]])
-            self.gradients += dense.column_sums.plan(layer, *sinks[names.biases[place]])
-        bias = sinks[names.biases[0]]
-        row = bias._replace(target=bias.target.reshape(1, -1), velocity=bias.velocity.reshape(1, -1))
-        self.gradients += dense.weight_gradient.plan(share, self.layers[0], *row)
+            below, layer = self._layers[place - 1 : place + 1]
+            self._gradients += contrast(below, layer, n, weights[place - 1], biases[place])
         count = max(1, n // SHARE)
         self._scale, self._errors = n / count, np.zeros(count)
-        back = np.zeros((count, self.layers[0].shape[1]), dtype)
+        back = np.zeros((count, self._layers[0].shape[1]), dtype)
         self._error = [
-            *dense.forward_transposed.plan(self.layers[1][:count], dbm.weights[0], dbm.biases[0], SIGMOID, back),
-            *sampling.squared_errors.plan(self.layers[0][:count], back, self._errors),
+            *dense.forward_transposed.plan(means[0][:count], dbm.weights[0], dbm.biases[0], SIGMOID, back),
+            *sampling.squared_errors.plan(samples[:count], back, self._errors),
         ]
 
-    def reconstruction_error(self) -> float:
-        """The sum of ½ Σ (v − v')² over the samples, estimated from a tenth of them."""
-        for launch in self._error:
-            launch.run()
+    def collect(self, batch: Batch, step: int) -> float:
+        """See `Statistics`; the error is estimated from a tenth of the samples."""
+        self._layers[0][: self._n] = batch.x.reshape(self._n, -1)
+        run(self._inference)
+        self._gibbs.run(step * self._gibbs_steps, self._gibbs_steps)
+        run(self._error)
+        for layer, states in zip(self._layers, self._chains, strict=True):
+            layer[self._n :] = states
         return float(np.add.reduce(self._errors)) * self._scale
+
+    def send(self) -> None:
+        run(self._gradients)
 
 
 class _Inference:
@@ -207,15 +191,15 @@ class _Inference:
     def __init__(self, dbm: Dbm, n: int, steps: int) -> None:
         self._layers = [np.zeros((n, len(bias)), bias.dtype) for bias in dbm.biases]
         first, means = self._layers[0], self._layers[1:]
-        self._mean_field = mean_field.plan(first, dbm.weights, dbm.biases[1:], means, steps)
         back, self._errors = np.zeros_like(first), np.zeros(n)
-        self._error = [
+        self._launches = [
+            *mean_field.plan(first, dbm.weights, dbm.biases[1:], means, steps),
             *dense.forward_transposed.plan(means[0], dbm.weights[0], dbm.biases[0], SIGMOID, back),
             *sampling.squared_errors.plan(first, back, self._errors),
         ]
 
     def error(self, x: Array) -> float:
+        """The sum of ½ Σ (v − v')² over the samples."""
         self._layers[0][...] = x.reshape(self._layers[0].shape)
-        for launch in (*self._mean_field, *self._error):
-            launch.run()
+        run(self._launches)
         return float(np.add.reduce(self._errors))

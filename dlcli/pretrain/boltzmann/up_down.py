@@ -10,7 +10,7 @@ sleep   down from the top by generation, states drawn: the recognition weights l
         below it
 """
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,14 +20,14 @@ from dlcli.data.pipeline import Batch, BatchSource
 from dlcli.kernels import dense, sampling
 from dlcli.kernels.activation import SIGMOID
 from dlcli.kernels.launch import Launch
-from dlcli.layers.base import Array, ParameterSpec
+from dlcli.layers.base import Array, ParameterSpec, Sink
 from dlcli.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 from dlcli.network import Network
 from dlcli.optim.base import Optimiser
-from dlcli.optim.schedules.base import Clock
+from dlcli.pretrain.boltzmann.learner import Learner, Statistics, contrast, run, weighed_sums
 from dlcli.pretrain.boltzmann.rbm import Rbm
+from dlcli.pretrain.boltzmann.statistics import with_classes
 from dlcli.training.measure import measure
-from dlcli.training.objective import Objective, StepResult
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Stack:
     top_names: tuple[str, str, str]
 
 
-class UpDown(Objective):
+class UpDown(Learner):
     """A belief net and an optimiser, which takes all of its parameters.
 
     Parameters
@@ -68,27 +68,11 @@ class UpDown(Objective):
     """
 
     def __init__(self, stack: Stack, network: Network, optimiser: Optimiser, steps: int, *, seed: int) -> None:
+        super().__init__(stack.arrays, stack.specs, optimiser, stack.directed[0].name)
         self._stack, self._network, self._steps, self._seed = stack, network, steps, seed
-        self._updater = optimiser.updater(stack.arrays, stack.specs)
-        self._time = np.zeros(1, np.int64)
-        self._buffers: dict[int, _Buffers] = {}
 
-    @property
-    def learning_rate(self) -> float:
-        return self._updater.learning_rate
-
-    def step(self, batch: Batch, clock: Clock) -> StepResult:
-        n = len(batch.x)
-        buffers = self._buffers.get(n)
-        if buffers is None:
-            buffers = self._buffers[n] = _Buffers(self, n)
-        self._updater.begin(clock)
-        self._time[0] = clock.step * (1 + self._steps)
-        loss = buffers.pass_on(batch)
-        if math.isfinite(loss):
-            buffers.learn()
-            self._updater.finish()
-        return StepResult(loss, None)
+    def prepare(self, samples: int) -> "UpDownStatistics":
+        return UpDownStatistics(self._stack, samples, self._steps, self.sinks, self._seed)
 
     def evaluate(self, source: BatchSource, batch_size: int) -> dict[str, float]:
         """``loss``, the first layer's reconstruction error in mean field; with labels, the classifier's ``error``."""
@@ -113,9 +97,6 @@ class UpDown(Objective):
         sampling.squared_errors(x, back, errors)
         return float(np.add.reduce(errors))
 
-    def tensors(self) -> dict[str, Array]:
-        return self._stack.arrays | self._updater.state
-
     def kept(self) -> dict[str, Array]:
         """The generative model: the directed layers' weights downward, and the RBM at the top."""
         top, names = self._stack.top, [name for each in self._stack.directed for name in each.generation]
@@ -125,23 +106,16 @@ class UpDown(Objective):
             f"{prefix}.rbm/{name}": array.copy() for name, array in rbm.items()
         }
 
-    def first_bad_layer(self) -> str:
-        return self._stack.directed[0].name
 
+class UpDownStatistics(Statistics):
+    """The states of both phases on ``n`` samples; lists run from the input up."""
 
-class _Buffers:
-    """A step's states on ``n`` samples, and the launches that make them and the gradients.
-
-    Lists run from the input up: ``up[0]`` are the samples, ``up[l]`` the states of layer l.
-    """
-
-    def __init__(self, owner: UpDown, n: int) -> None:
-        stack, self._time = owner._stack, owner._time
-        self._stack, self._n = stack, n
+    def __init__(self, stack: Stack, n: int, steps: int, sinks: Mapping[str, Sink], seed: int) -> None:
+        self._stack, self._n, self._steps, self._seed = stack, n, steps, seed
+        self._time = np.zeros(1, np.int64)
         dtype = stack.top.weights.dtype
         sizes = [len(stack.arrays[each.recognition[0]]) for each in stack.directed]
         sizes.append(len(stack.top.weights) - stack.top.labels)
-        self._seed = owner._seed
 
         def states() -> list[Array]:
             return [np.zeros((n, size), dtype) for size in sizes]
@@ -150,8 +124,8 @@ class _Buffers:
         self._dream, self._seen = states(), states()  # predictions: of the wake phase, and of sleep
         self._errors = np.zeros(n)
         self._plan_directed()
-        self._plan_top(owner._steps)
-        self._plan_gradients(owner)
+        self._plan_top(steps)
+        self._plan_gradients(sinks)
 
     def _key(self, *address: str | int) -> int:
         return random.key(self._seed, "up-down", *address)
@@ -191,8 +165,7 @@ class _Buffers:
             for _ in range(steps)
         ]
 
-    def _plan_gradients(self, owner: UpDown) -> None:
-        sinks, n = owner._updater.sinks, self._n
+    def _plan_gradients(self, sinks: Mapping[str, Sink]) -> None:
         launches: list[Launch] = []
         for place, each in enumerate(self._stack.directed):
             for x, d, names in (
@@ -202,42 +175,32 @@ class _Buffers:
                 launches += dense.weight_gradient.plan(x, d, *sinks[names[0]])
                 launches += dense.column_sums.plan(d, *sinks[names[1]])
         weights, hidden_bias, visible_bias = (sinks[name] for name in self._stack.top_names)
-        share = np.concatenate([np.full(n, -1 / n), np.full(n, 1 / n)]).astype(self._v.dtype)[:, None]
-        row = visible_bias._replace(
-            target=visible_bias.target.reshape(1, -1), velocity=visible_bias.velocity.reshape(1, -1)
-        )
-        launches += sampling.weigh.plan(self._h, n, -1 / n, 1 / n)
-        launches += dense.weight_gradient.plan(share, self._v, *row)
-        launches += dense.column_sums.plan(self._h, *hidden_bias)
-        self._gradients = [*launches, *dense.weight_gradient.plan(self._v, self._h, *weights)]
+        launches += weighed_sums(self._v, self._n, visible_bias)
+        self._gradients = [*launches, *contrast(self._v, self._h, self._n, weights, hidden_bias)]
 
-    def pass_on(self, batch: Batch) -> float:
-        """Wake, top and sleep; gives the sum of ½ Σ (v − v')² of the samples and what generation predicts of them."""
-        n, top = self._n, self._stack.top
+    def collect(self, batch: Batch, step: int) -> float:
+        """Wake, top and sleep; the error is that of what generation predicts of the samples in the wake phase."""
+        n = self._n
+        self._time[0] = step * (1 + self._steps)
         self._wake[0][...] = batch.x.reshape(n, -1)
-        for launch in self._rising:
-            launch.run()
+        run(self._rising)
         size = self._wake[-1].shape[1]
-        self._v[:n, :size] = self._wake[-1]
-        if top.labels:
-            self._v[:n, size:] = 0
-            self._v[np.arange(n), size + batch.y] = 1
+        with_classes(Batch(self._wake[-1], batch.y), self._v[:n], self._stack.top.labels)
         self._positive.run()
         for down, up in self._gibbs:
             self._time[0] += 1
             down.run()
             up.run()
         self._sleep[-1][...] = self._v[n:, :size]
-        for launch in (*self._falling, *self._error):
-            launch.run()
+        run(self._falling)
+        run(self._error)
         return float(np.add.reduce(self._errors))
 
-    def learn(self) -> None:
+    def send(self) -> None:
         """The gradients, (prediction − state) / n in the directed layers, and their way to the sinks."""
         pairs = [(d, x) for d, x in zip(self._dream[:-1], self._wake, strict=False)]
         pairs += [(d, x) for d, x in zip(self._seen[1:], self._sleep[1:], strict=True)]
         for prediction, state in pairs:
             np.subtract(prediction, state, out=prediction)
             np.multiply(prediction, prediction.dtype.type(1 / self._n), out=prediction)
-        for launch in self._gradients:
-            launch.run()
+        run(self._gradients)

@@ -13,7 +13,6 @@ from dlcli.initialisers.constant import Constant
 from dlcli.layers.base import Array, MultiplierOptions, ParameterSpec
 from dlcli.layers.dense import Dense
 from dlcli.network import Network
-from dlcli.optim.descent import Descent
 from dlcli.options import Annotated, Count, Field, Options, Share
 from dlcli.pretrain.base import Method, Task
 from dlcli.pretrain.boltzmann.ais import base_rates
@@ -87,9 +86,6 @@ class BoltzmannMachine(Method):
             raise MisfitError(
                 ("pretrain", "method"), f"the inputs of {node.name} go {found}; binary units expect them from 0 to 1"
             )
-        if not isinstance(task.optimiser, Descent):
-            message = "expected a method of gradient descent: a Boltzmann machine's loss is not known along a line"
-            raise MisfitError(("pretrain", "optimiser"), message)
         own = f"{node.name}.machine"
         pieces = self._pieces(task)
         names = {name: f"{own}/{name}" for name in pieces.there()}
@@ -98,7 +94,7 @@ class BoltzmannMachine(Method):
         phases = Phases(self.mean_field_steps, self.damping, self.chains, self.gibbs_steps, self.exact)
         seed = task.network.seed
         return MachineLearning(
-            pieces, names, specs, task.optimiser, phases, own=own, layer=node.name, seed=seed
+            pieces, names, specs, task.descent(), phases, own=own, layer=node.name, seed=seed
         )  # fmt: skip
 
     def _pieces(self, task: Task) -> Pieces:

@@ -20,8 +20,9 @@ from dlcli.options import Count
 from dlcli.pretrain.base import Joint, Method, Task
 from dlcli.pretrain.belief_net import without_decay
 from dlcli.pretrain.boltzmann.dbm import Dbm, DeepBoltzmannMachine, MachineNames
-from dlcli.pretrain.boltzmann.divergence import Chains, ContrastiveDivergence, Names
+from dlcli.pretrain.boltzmann.divergence import ContrastiveDivergence, Names
 from dlcli.pretrain.boltzmann.rbm import Factors, Rbm
+from dlcli.pretrain.boltzmann.statistics import Chains
 from dlcli.pretrain.units.binary import Binary
 from dlcli.training.objective import Objective
 from dlcli.training.stage import Models
@@ -62,7 +63,7 @@ class DbmJoint(Joint):
             dbm,
             names,
             specs,
-            task.optimiser,
+            task.descent(),
             first,
             mean_field_steps=self.mean_field_steps,
             gibbs_steps=self.gibbs_steps,
@@ -123,7 +124,7 @@ class DeepBoltzmannMachineMethod(Method):
             names.visible_bias: bias,
         }
         return ContrastiveDivergence(
-            rbm, names, specs, task.optimiser, Chains(self.steps, 0, self.sample_visible), seed=network.seed
+            rbm, names, specs, task.descent(), Chains(self.steps, 0, self.sample_visible), seed=network.seed
         )
 
     def passed(self, node: Node, network: Network, models: Models) -> dict[str, Array]:

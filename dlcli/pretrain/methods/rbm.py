@@ -16,9 +16,10 @@ from dlcli.network import Network
 from dlcli.options import Annotated, Count, Field, NonNegative, Options
 from dlcli.pretrain.base import Joint, Method, Task
 from dlcli.pretrain.belief_net import NO_DECAY, UpDownOptions, top_rbm, without_decay
-from dlcli.pretrain.boltzmann.divergence import Chains, ContrastiveDivergence, Names, Sparsity
+from dlcli.pretrain.boltzmann.divergence import ContrastiveDivergence, Names
 from dlcli.pretrain.boltzmann.monitor import monitored
 from dlcli.pretrain.boltzmann.rbm import ONCE, Factors, Rbm
+from dlcli.pretrain.boltzmann.statistics import Chains, Sparsity
 from dlcli.pretrain.units.base import Units
 from dlcli.pretrain.units.binary import Binary
 from dlcli.pretrain.units.gaussian import Gaussian
@@ -111,7 +112,7 @@ class RestrictedBoltzmannMachine(Method):
             rbm,
             names,
             specs,
-            task.optimiser,
+            task.descent(),
             Chains(self.steps, self.chains, self.sample_visible),
             seed=task.network.seed,
             sparsity=Sparsity(**self.sparsity.model_dump()) if self.sparsity else None,

@@ -62,7 +62,7 @@ def test_an_update_is_what_its_statistics_say(sizes):
     mean_field(batch.x, dbm.weights, dbm.biases[1:], means, 3)
     objective.step(batch, Clock(0, 1, 1))
     of_data = [array.astype(np.float64) for array in (batch.x, *means)]
-    of_model = [array.astype(np.float64) for array in objective._chains]
+    of_model = [array.astype(np.float64) for array in objective.chains]
     assert all(set(np.unique(states)) <= {0.0, 1.0} for states in of_model)
     for place, weights in enumerate(dbm.weights):
         expected = before[place] + RATE * (
@@ -85,7 +85,7 @@ def test_chains_come_to_the_models_distribution():
     for v, h1, h2 in product(product((0, 1), repeat=3), product((0, 1), repeat=2), product((0, 1), repeat=2)):
         v_, a, b = np.array(v), np.array(h1), np.array(h2)
         p[v[0] + 2 * v[1] + 4 * v[2]] += np.exp(b0 @ v_ + b1 @ a + b2 @ b + v_ @ w1 @ a + a @ w2 @ b)
-    codes = (objective._chains[0] @ np.array([1, 2, 4])).astype(int)
+    codes = (objective.chains[0] @ np.array([1, 2, 4])).astype(int)
     np.testing.assert_allclose(np.bincount(codes, minlength=8) / 6000, p / p.sum(), atol=0.025)
 
 
@@ -96,7 +96,7 @@ def test_the_bits_do_not_depend_on_the_threads(threads):
         objective = learner(dbm, chains=50)
         for step in range(2):
             objective.step(data(60, 130, seed=step), Clock(step, 2, 1))
-        return b"".join(array.tobytes() for array in (*dbm.weights, *dbm.biases, *objective._chains))
+        return b"".join(array.tobytes() for array in (*dbm.weights, *dbm.biases, *objective.chains))
 
     assert learned(1) == learned(2) == learned(3)
 

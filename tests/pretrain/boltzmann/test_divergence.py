@@ -9,9 +9,10 @@ from dlcli.layers.base import ParameterSpec
 from dlcli.optim.schedules.base import Clock
 from dlcli.optim.sgd import Sgd
 from dlcli.pretrain.boltzmann import exact
-from dlcli.pretrain.boltzmann.divergence import Chains, ContrastiveDivergence, Names, Sparsity
+from dlcli.pretrain.boltzmann.divergence import ContrastiveDivergence, Names
 from dlcli.pretrain.boltzmann.energy import Parameters, free_energy
 from dlcli.pretrain.boltzmann.rbm import Factors, Rbm
+from dlcli.pretrain.boltzmann.statistics import Chains, Sparsity
 from dlcli.pretrain.units.binary import Binary
 from dlcli.pretrain.units.gaussian import Gaussian
 from dlcli.pretrain.units.relu import Relu
@@ -73,7 +74,7 @@ def test_an_update_is_what_its_statistics_say(kind, chains):
     if rbm.log_variance is not None:
         variance = np.exp(rbm.log_variance.astype(np.float64))
     learner.step(batch, Clock(0, 1, 1))
-    (buffers,) = learner._buffers.values()
+    (buffers,) = learner._statistics.values()
     m = chains.persistent or 7
     v, h = buffers.v.astype(np.float64), buffers.h.astype(np.float64)
     h[:7] *= -7  # as they were before they were weighed
@@ -142,7 +143,7 @@ def test_persistent_chains_come_to_the_models_distribution():
     rbm = machine(3, 2, scale=1.0, seed=8)
     learner = objective(rbm, Chains(50, 4000), rate=1e-12)
     learner.step(data(rbm, 4), Clock(0, 1, 1))
-    (buffers,) = learner._buffers.values()
+    (buffers,) = learner._statistics.values()
     states = buffers.v[4:]
     codes = states @ np.array([1, 2, 4])
     frequencies = np.bincount(codes.astype(int), minlength=8) / len(states)
@@ -176,7 +177,7 @@ def test_the_variances_gradient_is_that_of_the_energy():
     b, c = rbm.visible_bias.astype(np.float64), rbm.hidden_bias.astype(np.float64)
     batch = Batch(np.random.default_rng(3).normal(size=(5, 4)).astype(np.float32), np.zeros(5, np.int64))
     learner.step(batch, Clock(0, 1, 1))
-    (buffers,) = learner._buffers.values()
+    (buffers,) = learner._statistics.values()
     v, h = buffers.v.astype(np.float64), buffers.h.astype(np.float64) * np.repeat([-5, 5], 5)[:, None]
 
     def energy(z):

@@ -62,7 +62,7 @@ def test_each_change_is_what_the_states_say():
         built, _, objective, batch = learner(labels)
         before = {name: array.astype(np.float64) for name, array in built.arrays.items()}
         loss = objective.step(batch, Clock(0, 1, 1)).loss
-        (buffers,) = objective._buffers.values()
+        (buffers,) = objective._statistics.values()
         wake = [states.astype(np.float64) for states in buffers._wake]
         sleep = [states.astype(np.float64) for states in buffers._sleep]
         seen = [buffers._down_means[0].astype(np.float64), *sleep[1:]]
@@ -114,7 +114,7 @@ def test_two_patterns_and_their_labels_are_learned():
         objective.step(batch, Clock(step, 1, 3000))
     assert objective.evaluate(BatchSource(batch.x, batch.y), 20)["error"] == 0
     assert np.array_equal(network.forward(patterns).argmax(axis=1), [0, 1])
-    (buffers,) = objective._buffers.values()
+    (buffers,) = objective._statistics.values()
     distances = np.abs(buffers._down_means[0][:, None] - patterns).sum(axis=2).min(axis=1)
     assert np.median(distances) < 0.5
 
