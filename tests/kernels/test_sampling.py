@@ -136,9 +136,11 @@ def test_softmax_states_come_as_often_as_they_should():
 def test_rows_are_weighed_and_errors_summed(dtype):
     rng = np.random.default_rng(5)
     x, y = (rng.normal(size=(6, 37)).astype(dtype) for _ in range(2))
-    errors = np.empty(6)
+    errors, before = np.empty(6), y.copy()
     sampling.squared_errors(x, y, errors)
     np.testing.assert_allclose(errors, 0.5 * ((x.astype(np.float64) - y) ** 2).sum(axis=1), rtol=1e-12)
     weighed = x.copy()
     sampling.weigh(weighed, 2, -0.5, 0.25)
     np.testing.assert_allclose(weighed, np.concatenate([-0.5 * x[:2], 0.25 * x[2:]]), rtol=1e-6)
+    sampling.add_to_rows(y, x[0].copy())
+    np.testing.assert_allclose(y - x[0], before, atol=1e-6)

@@ -71,6 +71,8 @@ class RbmStatistics(Statistics):
         self.v, self.h = np.zeros((rows, visible), dtype), np.zeros((rows, hidden), dtype)
         self._scaled = self.v if rbm.log_variance is None else np.zeros_like(self.v)
         self._terms = np.zeros_like(self.v) if rbm.log_variance is not None else self.v  # of the variances' gradient
+        self._pull = np.zeros(hidden, dtype)  # of sparsity on each unit
+        self._pulls = sampling.add_to_rows.plan(self.h[:n], self._pull)
         self._plan_chains()
         self._plan_errors()
         self._gradients = [
@@ -126,11 +128,12 @@ class RbmStatistics(Statistics):
         run(self._gradients)
 
     def _draw_to(self, sparsity: Sparsity, activity: Array) -> None:
-        """Add the sparsity's gradient to the data's hidden means: weight · (q − target) by each total input."""
+        """Take the sparsity's gradient, weight · (q − target) by each total input, from the data's hidden means."""
         real = activity.dtype.type
         activity *= real(sparsity.decay)
         activity += real(1 - sparsity.decay) * self.h[: self._n].mean(axis=0)
-        self.h[: self._n] -= real(sparsity.weight) * (activity - real(sparsity.target))
+        self._pull[...] = real(sparsity.weight) * (real(sparsity.target) - activity)
+        run(self._pulls)
 
     def _send_variance_gradient(self, sink: Sink) -> None:
         """∂(−log p) / ∂z_i with z = log σ² (Cho et al. 2011, eq. 6): −⟨t⟩_data + ⟨t⟩_model for
@@ -171,5 +174,5 @@ def with_classes(batch: Batch, v: Array, labels: int) -> None:
     n, size = len(batch.x), v.shape[1] - labels
     v[:, :size] = batch.x.reshape(n, size)
     if labels:
-        v[:, size:] = 0
-        v[np.arange(n), size + batch.y] = 1
+        for label in range(labels):
+            np.equal(batch.y, label, out=v[:, size + label])
