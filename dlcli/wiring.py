@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from math import prod
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +19,7 @@ from dlcli.graph import Graph
 from dlcli.network import Network
 from dlcli.optim.base import Optimiser
 from dlcli.optim.schedules.base import Metric
-from dlcli.pretrain.greedy import nodes_to_pretrain
+from dlcli.pretrain.greedy import layer_of, nodes_to_pretrain
 from dlcli.pretrain.stages import Shared, hand_over, learns_labels
 from dlcli.pretrain.stages import plans as pretraining_plans
 from dlcli.pretrain.unroll import unroll
@@ -257,9 +258,19 @@ def _start_from(init: Path, network: Network, replaced: Sequence[str]) -> _Start
     checkpoint = load(path)
     mapping = transfer(checkpoint, path, network, replaced)
     progress = progress_of(path, checkpoint)
-    finished = [stage for stage in progress.finished if stage.startswith("pretrain/")]
-    trained = progress.stage == SUPERVISED
-    return _Start(finished, kept_by(path, checkpoint), notes_of(path, checkpoint), mapping, trained)
+    anew = _from_first(network.graph, replaced)
+    done = [stage for stage in progress.finished if stage.startswith("pretrain/")]
+    finished = [stage for stage in done if layer_of(stage) not in anew]
+    kept = {name: array for name, array in kept_by(path, checkpoint).items() if name.split(".")[0] not in anew}
+    notes = {name: note for name, note in notes_of(path, checkpoint).items() if name not in anew}
+    return _Start(finished, kept, notes, mapping, trained=progress.stage == SUPERVISED and finished == done)
+
+
+def _from_first(graph: Graph, replaced: Sequence[str]) -> set[str]:
+    """The replaced layers and those behind the first of them, whose pretraining is to be done again."""
+    names = [node.name for node in graph.nodes]
+    places = [place for place, name in enumerate(names) if any(fnmatchcase(name, pattern) for pattern in replaced)]
+    return set(names[min(places) :]) if places else set()
 
 
 def _differences(before: Any, now: Any, path: str = "") -> list[str]:

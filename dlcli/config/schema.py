@@ -7,7 +7,7 @@ from pydantic_core import core_schema
 
 from dlcli.config.experiment import Experiment
 from dlcli.options import Family, Options
-from dlcli.pretrain.options import PretrainOptions
+from dlcli.pretrain.options import LayerOptions, PretrainOptions, joints
 
 
 def schema() -> dict[str, Any]:
@@ -96,15 +96,26 @@ def _count_items(schema: Any) -> None:
 
 
 def _inherit(definitions: dict[str, Any]) -> None:
-    """Let `pretrain.optimiser` leave out what it takes from the top-level one."""
-    pretrain = definitions[PretrainOptions.__name__]
-    rules = [rule for rule in pretrain.pop("allOf") if {"required": ["optimiser"]} not in rule["oneOf"]]
+    """Let mappings leave out what they take from others: optimisers of stages and layers, a layer's method."""
+    inheriting: list[type[Options]] = [PretrainOptions, LayerOptions, *joints()]
+    for options in inheriting:
+        if options.__name__ in definitions:
+            _inherit_option(definitions, options, "optimiser")
+    _inherit_option(definitions, LayerOptions, "method")
+
+
+def _inherit_option(definitions: dict[str, Any], options: type[Options], name: str) -> None:
+    """Make a family's option optional, and every option of its members."""
+    own = definitions[options.__name__]
+    rules = [rule for rule in own.pop("allOf", []) if {"required": [name]} not in rule["oneOf"]]
     if rules:
-        pretrain["allOf"] = rules
-    keys = ["optimiser", *(key for key, name in PretrainOptions.spellings().items() if name == "optimiser")]
-    optimiser = pretrain["properties"]["optimiser"]
-    members = [definitions[item["$ref"].rpartition("/")[2]] for item in optimiser["oneOf"] if "$ref" in item]
+        own["allOf"] = rules
+    if name in own.get("required", []):
+        own["required"].remove(name)
+    family = own["properties"][name]
+    choices = [item for part in family.get("anyOf", [family]) for item in part.get("oneOf", [part])]
+    members = [definitions[item["$ref"].rpartition("/")[2]] for item in choices if "$ref" in item]
     partial = [{key: member[key] for key in member if key not in ("required", "allOf")} for member in members]
-    partial += [item for item in optimiser["oneOf"] if "$ref" not in item]  # bare names
-    for key in keys:
-        pretrain["properties"][key] = {"description": optimiser["description"], "anyOf": partial}
+    partial += [item for item in choices if "$ref" not in item]  # bare names, null
+    for key in [name, *(key for key, spelt in options.spellings().items() if spelt == name)]:
+        own["properties"][key] = {"description": family["description"], "anyOf": partial}

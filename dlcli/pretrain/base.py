@@ -3,18 +3,19 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from dlcli.data.pipeline import BatchSource
 from dlcli.errors import MisfitError
-from dlcli.graph import Graph, Node
+from dlcli.graph import SAMPLES, Graph, Node
 from dlcli.layers.base import Array
 from dlcli.layers.dense import Dense
+from dlcli.layers.masked import Masked
 from dlcli.network import Network
 from dlcli.optim.base import Optimiser
-from dlcli.optim.descent import Descent
 from dlcli.options import Also, Count, Family, Options
 from dlcli.training.objective import Objective
 from dlcli.training.stage import Models
@@ -32,6 +33,7 @@ class Task:
     optimiser: of this stage.
     classes: how many there are; 0 for a regression.
     models: what earlier stages have kept, by name (see `Objective.kept`).
+    path: of the method in the config, for errors.
     """
 
     nodes: tuple[Node, ...]
@@ -42,16 +44,14 @@ class Task:
     stack: tuple[Node, ...] = ()
     classes: int = 0
     models: Models = field(default_factory=dict)
+    path: tuple[str | int, ...] = ("pretrain", "method")
 
-    def descent(self) -> Optimiser:
-        """The optimiser; raises MisfitError where it is none of gradient descent, but searches along lines.
-
-        The loss of a Boltzmann machine is not known along a line.
-        """
-        if not isinstance(self.optimiser, Descent):
-            message = "expected a method of gradient descent: a Boltzmann machine's loss is not known along a line"
-            raise MisfitError(("pretrain", "optimiser"), message)
-        return self.optimiser
+    def check_unit_interval(self) -> None:
+        """Raise MisfitError where inputs lie outside [0, 1], which binary units take for probabilities."""
+        low, high = float(self.train.x.min()), float(self.train.x.max())
+        if not (low >= 0 and high <= 1):
+            found = f"the inputs of {self.nodes[0].name} go from {low:g} to {high:g}"
+            raise MisfitError(self.path, f"{found}; binary units expect them from 0 to 1")
 
     @property
     def node(self) -> Node:
@@ -64,26 +64,42 @@ class Joint(Options):
     """A stage after the greedy walk, in which all the pretrained layers learn together."""
 
     name: ClassVar[str]  # of the stage: ``pretrain/<last layer>.<name>``
+    option: ClassVar[str]  # of the method, under which it stands
 
     epochs: Annotated[int, Field(ge=0)] = 10
     """Passes over the training set."""
     batch_size: Count | None = None
     """Samples in a mini-batch; by default that of `pretrain`."""
     optimiser: Annotated[Optimiser, Also("optimizer", "sgd")]
-    """The optimiser of this stage."""
+    """The optimiser of this stage; keys not given come from that of `pretrain`."""
 
     def check_nodes(self, nodes: tuple[Node, ...], graph: Graph) -> None:
-        """Raise ValueError where these layers cannot learn together so."""
+        """Raise ValueError where these layers cannot learn together so: they must be neighbours, two at least."""
+        if len(nodes) < 2:
+            raise ValueError(f"{self.name}: found {len(nodes)} layer to pretrain, expected at least two")
+        for below, above in pairwise(nodes):
+            if before(above, graph) is not below:
+                found = f"{self.name}: {above.name} does not follow {below.name}"
+                raise ValueError(f"{found}; expected layers that are neighbours")
 
     @abstractmethod
     def objective(self, task: Task) -> Objective:
         """What the layers learn; ``task.train`` are the first one's inputs."""
 
 
+def before(node: Node, graph: Graph) -> Node | None:
+    """What a layer's input comes from, beyond what passes it on as it is once training is over: dropout, views."""
+    (place,) = node.sources
+    while place != SAMPLES and (graph.nodes[place].layer.is_view or isinstance(graph.nodes[place].layer, Masked)):
+        (place,) = graph.nodes[place].sources
+    return None if place == SAMPLES else graph.nodes[place]
+
+
 class Method(Family):
     """How layers are pretrained."""
 
     package: ClassVar[str] = "dlcli.pretrain.methods"
+    descends: ClassVar[bool] = False  # whether the optimiser must be one of gradient descent, without line searches
 
     def check(self, node: Node) -> None:
         """Raise ValueError where the method cannot pretrain this layer."""

@@ -10,7 +10,7 @@ from dlcli.initialisers.zeros import Zeros
 from dlcli.layers.base import Array, MultiplierOptions, ParameterSpec
 from dlcli.layers.class_rbm import ClassRbm
 from dlcli.options import Count
-from dlcli.pretrain.base import Joint, Task
+from dlcli.pretrain.base import Joint, Task, before
 from dlcli.pretrain.boltzmann.rbm import Rbm
 from dlcli.pretrain.boltzmann.up_down import Directed, Stack, UpDown
 from dlcli.pretrain.units.binary import Binary
@@ -28,19 +28,19 @@ class UpDownOptions(Joint):
     """
 
     name: ClassVar[str] = "up_down"
+    option: ClassVar[str] = "up_down"
 
     steps: Count = 3
     """k: Gibbs steps of the top for each update."""
 
     def check_nodes(self, nodes: tuple[Node, ...], graph: Graph) -> None:
-        if len(nodes) < 2:
-            raise ValueError(f"up_down: found {len(nodes)} layer to pretrain, expected at least two")
-        for node in nodes[:-1]:
-            if getattr(node.layer, "activation", "sigmoid") != "sigmoid":
-                raise ValueError(f"up_down: {node.name} is no layer of sigmoid units; expected that")
+        super().check_nodes(nodes, graph)
+        if isinstance(nodes[-1].layer, ClassRbm) and before(nodes[0], graph) is not None:
+            raise ValueError(f"{self.name}: {nodes[0].name} does not take the samples; expected layers from them up")
 
     def objective(self, task: Task) -> Objective:
-        return UpDown(stack(task), task.network, task.descent(), self.steps, seed=task.network.seed)
+        task.check_unit_interval()
+        return UpDown(stack(task), task.network, task.optimiser, self.steps, seed=task.network.seed)
 
 
 def stack(task: Task) -> Stack:

@@ -7,7 +7,9 @@ from dlcli.errors import MisfitError
 from dlcli.graph import Graph, Node
 from dlcli.layers.base import Array
 from dlcli.network import Network
-from dlcli.pretrain.base import Joint
+from dlcli.optim.base import Optimiser
+from dlcli.optim.descent import Descent
+from dlcli.pretrain.base import Joint, Method
 from dlcli.pretrain.options import PretrainOptions
 from dlcli.pretrain.storage import Storage
 
@@ -15,6 +17,11 @@ from dlcli.pretrain.storage import Storage
 def stage_name(node: Node, joint: Joint | None = None) -> str:
     """Name of the stage that pretrains a layer, or of the one in which all up to this layer learn together."""
     return f"pretrain/{node.name}" + (f".{joint.name}" if joint else "")
+
+
+def layer_of(stage: str) -> str:
+    """The layer of a stage of pretraining, by its name: the last one, of a stage for several."""
+    return stage.removeprefix("pretrain/").split(".")[0]
 
 
 def nodes_to_pretrain(options: PretrainOptions, graph: Graph) -> list[Node]:
@@ -28,13 +35,34 @@ def nodes_to_pretrain(options: PretrainOptions, graph: Graph) -> list[Node]:
     chosen = _chosen(options, graph)
     if chosen and not graph.is_chain(1 + graph.nodes.index(chosen[-1])):
         raise MisfitError(("pretrain",), f"the network branches before {chosen[-1].name}; expected a chain of layers")
-    joint = options.method.joint()
-    if joint is not None:
-        try:
-            joint.check_nodes(tuple(chosen), graph)
-        except ValueError as error:
-            raise MisfitError(("pretrain", "method"), str(error)) from error
+    _check_joint(options, chosen, graph)
+    for node in chosen:
+        own = options.of(node.name)
+        _check_optimiser(own.method, own.optimiser, (*own.path, "optimiser") if own.path else ("pretrain", "optimiser"))
     return chosen
+
+
+def _check_joint(options: PretrainOptions, chosen: list[Node], graph: Graph) -> None:
+    """Where all layers learn together in the end, they must be pretrained alike, and suit that stage."""
+    joint = options.method.joint()
+    for node in chosen:
+        own = options.of(node.name)
+        if own.method.joint() != joint or (joint is not None and type(own.method) is not type(options.method)):
+            found = f"{node.name} is pretrained otherwise than the layers with which it learns together in the end"
+            raise MisfitError((*own.path, "method"), f"{found}; expected the type and that stage of `pretrain.method`")
+    if joint is None or not chosen:
+        return
+    try:
+        joint.check_nodes(tuple(chosen), graph)
+    except ValueError as error:
+        raise MisfitError(("pretrain", "method"), str(error)) from error
+    _check_optimiser(options.method, joint.optimiser, ("pretrain", "method", joint.option, "optimiser"))
+
+
+def _check_optimiser(method: Method, optimiser: Optimiser, path: tuple[str | int, ...]) -> None:
+    if method.descends and not isinstance(optimiser, Descent):
+        message = "expected a method of gradient descent: a Boltzmann machine's loss is not known along a line"
+        raise MisfitError(path, message)
 
 
 def _chosen(options: PretrainOptions, graph: Graph) -> list[Node]:

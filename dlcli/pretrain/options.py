@@ -6,7 +6,9 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from dlcli.optim.base import Optimiser
 from dlcli.options import Also, Count, Family, Listed, Options, Positive
-from dlcli.pretrain.base import Method
+from dlcli.pretrain.base import Joint, Method
+
+JOINT = ("up_down", "joint_training")  # options of methods that are a stage for all layers together
 
 
 class LayerOptions(Options):
@@ -57,15 +59,21 @@ class PretrainOptions(Options):
     @model_validator(mode="before")
     @classmethod
     def _layers_inherit(cls, value: Any) -> Any:
-        """Give what a layer overrides the keys that it leaves out."""
-        if not isinstance(value, dict) or not isinstance(value.get("layers"), list | tuple):
+        """Give what a layer overrides, and the stage for all of them, the keys that they leave out."""
+        if not isinstance(value, dict):
+            return value
+        if isinstance(value.get("method"), dict):
+            value = value | {"method": _joint_inheriting(value["method"], value)}
+        if not isinstance(value.get("layers"), list | tuple):
             return value
         return value | {"layers": [_inheriting(layer, value) for layer in value["layers"]]}
 
     def of(self, name: str) -> "Own":
         """What holds for a layer."""
-        own = next((layer for layer in self.layers or () if layer.name == name), LayerOptions(name=name))
+        found = [(place, layer) for place, layer in enumerate(self.layers or ()) if layer.name == name]
+        place, own = found[0] if found else (None, LayerOptions(name=name))
         return Own(
+            path=() if place is None else ("pretrain", "layers", place),
             method=own.method or self.method,
             epochs=self.epochs if own.epochs is None else own.epochs,
             batch_size=own.batch_size or self.batch_size,
@@ -74,12 +82,22 @@ class PretrainOptions(Options):
 
 
 class Own(NamedTuple):
-    """A layer's options, its own and those that it shares; only the batch size may be left open."""
+    """A layer's options, its own and those that it shares; only the batch size may be left open.
 
+    ``path`` leads to what the config says of it, if it names it.
+    """
+
+    path: tuple[str | int, ...]
     method: Method
     epochs: int
     batch_size: int | None
     optimiser: Optimiser
+
+
+def joints() -> list[type[Joint]]:
+    """The kinds of stages for all layers together."""
+    Method.members()  # imports them
+    return Joint.__subclasses__()
 
 
 def inherit(family: type[Family], outer: Any, inner: Any, kind: str | None = None) -> Any:
@@ -103,6 +121,18 @@ def key_of(options: type[Options], mapping: dict[str, Any], name: str) -> str:
     """The spelling under which a mapping gives an option; the option's own name where it does not."""
     spelt = {name, *(other for other, own in options.spellings().items() if own == name)}
     return next((key for key in mapping if key in spelt), name)
+
+
+def _joint_inheriting(method: dict[str, Any], pretrain: dict[str, Any]) -> dict[str, Any]:
+    """The method, whose joint stage, if it is given, has the optimiser's keys that it leaves out."""
+    outer = pretrain.get(key_of(PretrainOptions, pretrain, "optimiser"))
+    for option in JOINT:
+        joint = method.get(option)
+        if isinstance(joint, dict):
+            key = key_of(Joint, joint, "optimiser")
+            own = inherit(Optimiser, outer, joint.get(key, {}), "sgd" if key == "sgd" else None)
+            method = method | {option: joint | {key: own}}
+    return method
 
 
 def _inheriting(layer: Any, pretrain: dict[str, Any]) -> Any:

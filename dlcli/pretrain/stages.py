@@ -39,8 +39,14 @@ def plans(options: PretrainOptions, network: Network, data: Prepared, shared: Sh
 
 def hand_over(options: PretrainOptions | None, network: Network, models: Models) -> None:
     """Give the network what pretraining has left beside its parameters, as supervised training begins."""
-    if options is not None:
-        options.method.hand_over(nodes_to_pretrain(options, network.graph), network, models)
+    if options is None:
+        return
+    nodes = nodes_to_pretrain(options, network.graph)
+    if options.method.joint() is not None:
+        options.method.hand_over(nodes, network, models)
+    else:
+        for node in nodes:
+            options.of(node.name).method.hand_over([node], network, models)
 
 
 def learns_labels(options: PretrainOptions | None, network: Network) -> bool:
@@ -63,7 +69,8 @@ class _Stack:
         if self._walk is None:
             self._walk = self._start()
         own = self._options.of(node.name)
-        task = self._task(self._walk, (node,), own.method, own.optimiser, models)
+        path = ("pretrain", "method") if own.method is self._options.method else (*own.path, "method")
+        task = self._task(self._walk, (node,), own.method, own.optimiser, models, path)
         return self._stage(stage_name(node), own.method.objective(task), task, own.epochs, own.batch_size)
 
     def together(self, joint: Joint, models: Models) -> Stage:
@@ -77,7 +84,15 @@ class _Stack:
         storage = Storage(self._options.memory_limit * MEGABYTE, self._shared.folder)
         return Walk(self._network, sources, self._options.batch_size or self._shared.batch_size, storage)
 
-    def _task(self, walk: Walk, nodes: tuple[Node, ...], method: Method, optimiser: Optimiser, models: Models) -> Task:
+    def _task(
+        self,
+        walk: Walk,
+        nodes: tuple[Node, ...],
+        method: Method,
+        optimiser: Optimiser,
+        models: Models,
+        path: tuple[str | int, ...] = ("pretrain", "method"),
+    ) -> Task:
         data = self._data
         labels = [source.y if data.classes else None for source in (data.train, data.validation) if source is not None]
         passed: dict[str, Array] = {}
@@ -96,6 +111,7 @@ class _Stack:
             optimiser=optimiser,
             classes=len(data.classes),
             models=models,
+            path=path,
         )
 
     def _stage(self, name: str, objective: Objective, task: Task, epochs: int, batch_size: int | None) -> Stage:

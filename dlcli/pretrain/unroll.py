@@ -32,9 +32,11 @@ def unroll(network: Network, models: Models) -> None:
 
 def _mirror(network: Network, node: Node, axes: tuple[int, ...], models: Models) -> None:
     weights = network.parameters[node.source("weights")]
-    kept = models.get(f"{node.mirrors}.mirror/weights")
+    kept, machine = (models.get(f"{node.mirrors}.{name}/weights") for name in ("mirror", "rbm"))
     if kept is not None and kept.shape == weights.shape:
         np.copyto(weights, kept)
+    elif machine is not None and machine.T.shape == weights.shape:
+        np.copyto(weights, machine.T)  # which are not the layer's where the machine has learned variances
     else:
         mirrored = network.graph.node(str(node.mirrors))
         np.copyto(weights, network.parameters[mirrored.source("weights")].transpose(axes))

@@ -103,6 +103,7 @@ class Loop:
         row |= {f"train_loss/{name}": part / progress.samples for name, part in progress.parts.items()}
         if progress.wrong is not None:
             row["train_error"] = progress.wrong / max(progress.counted, 1)
+        row |= {f"train_{name}": value for name, value in stage.objective.watch().items()}
         if stage.validation is not None:
             measured = stage.objective.evaluate(stage.validation, stage.batch_size)
             row |= {f"validation_{name}": value for name, value in measured.items()}

@@ -57,6 +57,10 @@ class Objective(ABC):
     def learning_rate(self) -> float:
         """ε of the last step."""
 
+    def watch(self) -> dict[str, float]:
+        """What an epoch's row says of the training samples, beside the loss and error of the steps."""
+        return {}
+
     def diagnose(self, batch: Batch) -> dict[str, float]:
         """Norms and activities per layer on one batch, as flat keys (``gradient_norm/hidden1``); changes nothing."""
         return {}

@@ -11,11 +11,11 @@ from dlcli.errors import Diverged, MisfitError
 from dlcli.graph import Graph
 from dlcli.layers.dense import Dense
 from dlcli.network import Network
-from dlcli.optim.lbfgs import Lbfgs
 from dlcli.optim.schedules.base import Clock
 from dlcli.optim.sgd import Sgd
 from dlcli.pretrain.base import Task
 from dlcli.pretrain.boltzmann.machine import Machine, log_marginals, log_partition
+from dlcli.pretrain.greedy import nodes_to_pretrain
 from dlcli.pretrain.methods.boltzmann_machine import BoltzmannMachine
 from tests.pretrain.boltzmann.small import binary
 from tests.runs import SUPERVISED, experiment, last, outcome, train, train_until
@@ -344,8 +344,9 @@ def test_inputs_beyond_0_and_1_are_refused():
 
 
 def test_a_search_along_lines_is_refused():
+    of = experiment(RUN | {"pretrain": {"method": "boltzmann_machine", "optimiser": {"type": "lbfgs"}}})
     with pytest.raises(MisfitError, match="a Boltzmann machine's loss is not known along a line") as misfit:
-        begun(BoltzmannMachine(), PARITY, optimiser=Lbfgs())
+        nodes_to_pretrain(of.pretrain, Graph.build(of.network, (2,)))
     assert misfit.value.path == ("pretrain", "optimiser")
 
 

@@ -141,3 +141,71 @@ def test_overrides_hold_for_their_layer(tmp_path):
     train(tmp_path / "run", of, stages="pretrain")
     rows = [(row["stage"], row["step"]) for row in read_rows(tmp_path / "run")]
     assert rows == [("pretrain/hidden1", 6), ("pretrain/hidden1", 12), ("pretrain/hidden2", 2)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "message"),
+    [
+        ({"pretrain__layers": ["hidden1", "top"]}, ("pretrain", "method"), "top does not follow hidden1"),
+        ({"pretrain__layers": ["hidden2", "top"]}, ("pretrain", "method"), "hidden2 does not take the samples"),
+        ({"pretrain__method__visible": "gaussian"}, ("pretrain", "method"), "up_down has binary units alone"),
+        ({"data__transform": ["standardise"]}, ("pretrain", "method"), "the inputs of hidden1 go from"),
+        ({"pretrain__layers": ["hidden1", {"name": "hidden2", "method": {"type": "autoencoder"}}, "top"]},
+         ("pretrain", "layers", 1, "method"), "hidden2 is pretrained otherwise"),
+        ({"pretrain__layers": ["hidden1", "hidden2", {"name": "top", "method": {"up_down": {"steps": 9, "sgd": {"learning_rate": 1}}}}]},
+         ("pretrain", "layers", 2, "method"), "top is pretrained otherwise"),
+        ({"pretrain__method__up_down__sgd": {"type": "lbfgs"}},
+         ("pretrain", "method", "up_down", "optimiser"), "expected a method of gradient descent"),
+        ({"pretrain__layers": [{"name": "hidden1", "optimiser": {"type": "lbfgs"}}, "hidden2", "top"]},
+         ("pretrain", "layers", 0, "optimiser"), "expected a method of gradient descent"),
+    ],
+)  # fmt: skip
+def test_belief_nets_that_are_none_are_refused(tmp_path, changes, path, message):
+    network = [layer for layer in BELIEF["network"] if layer["type"] != "dropout"]
+    with pytest.raises(MisfitError, match=message) as misfit:
+        train(tmp_path / "run", experiment(BELIEF | {"network": network}, **changes))
+    assert misfit.value.path == path
+
+
+def test_a_stage_for_all_takes_what_it_does_not_say_from_pretraining():
+    of = experiment(
+        BELIEF, pretrain__method__up_down={"epochs": 3}, pretrain__sgd={"learning_rate": 0.3, "momentum": 0}
+    )
+    optimiser = of.pretrain.method.up_down.optimiser
+    assert (optimiser.learning_rate, optimiser.momentum) == (0.3, 0)
+
+
+def test_layers_above_learned_variances_see_the_hidden_units_means(tmp_path):
+    """σ(c + (v / σ²) W): the walk, and the layer that supervised training begins with."""
+    method = {"type": "rbm", "visible": {"type": "gaussian", "learn_variance": True}}
+    layers = [{"name": "hidden1", "method": method}, "hidden2"]
+    of = experiment(RBMS, data__transform=["standardise"], pretrain__layers=layers, training__epochs=0)
+    train(tmp_path / "run", of)
+    tensors = last(tmp_path / "run").tensors
+    precision = np.exp(-tensors["hidden1.rbm/log_variance"])[:, None]
+    assert np.abs(precision - 1).max() > 1e-3
+    np.testing.assert_allclose(tensors["hidden1/weights"], tensors["hidden1.rbm/weights"] * precision, rtol=1e-6)
+
+
+def test_a_replaced_layer_is_pretrained_again_with_all_above_it(tmp_path):
+    train(tmp_path / "first", experiment(RBMS))
+    reporter = Recorder()
+    train(tmp_path / "then", experiment(RBMS), init=tmp_path / "first", replaced=["hidden2"], reporter=reporter)
+    assert reporter.stages == ["pretrain/hidden2", "supervised"]
+    reporter = Recorder()
+    train(tmp_path / "last", experiment(RBMS), init=tmp_path / "first", replaced=["output"], reporter=reporter)
+    assert reporter.stages == ["supervised"]
+
+
+def test_classes_that_the_data_do_not_have_are_refused(tmp_path):
+    network = [*BELIEF["network"][:3], BELIEF["network"][3] | {"classes": 4}, RBMS["network"][3]]
+    with pytest.raises(MisfitError, match="top has 4 classes, expected the 3 of the data"):
+        train(tmp_path / "run", experiment(BELIEF, network=network, pretrain__layers=["top"], pretrain__method="rbm"))
+
+
+def test_without_held_out_samples_training_ones_are_watched(tmp_path):
+    of = experiment(RBMS, data__validation=0)
+    train(tmp_path / "run", of, stages="pretrain")
+    for row in read_rows(tmp_path / "run"):
+        assert row["train_pseudo_log_likelihood"] < 0
+        assert not [name for name in row if name.startswith("validation")]

@@ -3,7 +3,6 @@
 CD-k (Hinton 2002) runs k Gibbs steps from the data; PCD (Tieleman 2008) goes on with chains of its own.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +12,9 @@ from dlcli.data.pipeline import BatchSource
 from dlcli.layers.base import Array, ParameterSpec
 from dlcli.optim.base import Optimiser
 from dlcli.pretrain.boltzmann.learner import Learner
+from dlcli.pretrain.boltzmann.monitor import Monitor
 from dlcli.pretrain.boltzmann.rbm import Rbm, gibbs_keys
 from dlcli.pretrain.boltzmann.statistics import Chains, Lasting, RbmStatistics, Reconstruction, Sinks, Sparsity
-
-Monitor = Callable[[BatchSource, int], dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class ContrastiveDivergence(Learner):
     ----------
     rbm: its arrays are changed in place.
     names, specs: of its weights, biases and log-variances.
-    monitor: what else `evaluate` gives.
+    monitor: what else an epoch is to say.
     """
 
     def __init__(
@@ -103,7 +101,10 @@ class ContrastiveDivergence(Learner):
                 self._reconstructions[n] = Reconstruction(self._rbm, n)
             total += self._reconstructions[n].error(batch)
         found = {"loss": total / len(source)}
-        return found | (self._monitor(source, batch_size) if self._monitor else {})
+        return found | (self._monitor.held_out(source.x) if self._monitor else {})
+
+    def watch(self) -> dict[str, float]:
+        return self._monitor.training() if self._monitor else {}
 
     def tensors(self) -> dict[str, Array]:
         lasting = {"chains": self._lasting.states} if self._chains.persistent else {}

@@ -67,11 +67,12 @@ class Learner(Objective):
         statistics = self._statistics.get(len(batch.x))
         if statistics is None:
             statistics = self._statistics[len(batch.x)] = self.prepare(len(batch.x))
-        self._updater.begin(clock)
-        loss = statistics.collect(batch, clock.step)
-        if math.isfinite(loss):
-            statistics.send()
-            self._updater.finish()
+        with np.errstate(all="ignore"):  # what is no number any more is reported as a divergence
+            self._updater.begin(clock)
+            loss = statistics.collect(batch, clock.step)
+            if math.isfinite(loss):
+                statistics.send()
+                self._updater.finish()
         return StepResult(loss, None)
 
     def tensors(self) -> dict[str, Array]:

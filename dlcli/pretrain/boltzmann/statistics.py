@@ -6,6 +6,7 @@ import numpy as np
 
 from dlcli.data.pipeline import Batch
 from dlcli.kernels import sampling
+from dlcli.kernels.launch import Launch
 from dlcli.layers.base import Array, Sink
 from dlcli.pretrain.boltzmann.learner import SHARE, Statistics, contrast, run, weighed_sums
 from dlcli.pretrain.boltzmann.rbm import Pass, Rbm
@@ -65,7 +66,7 @@ class RbmStatistics(Statistics):
         self, rbm: Rbm, n: int, chains: Chains, lasting: Lasting, sinks: Sinks, sparsity: Sparsity | None
     ) -> None:
         self._rbm, self._n, self._chains, self._lasting = rbm, n, chains, lasting
-        self._sinks, self._sparsity = sinks, sparsity
+        self._sparsity = sparsity
         visible, hidden = rbm.weights.shape
         rows, dtype = n + (chains.persistent or n), rbm.weights.dtype
         self.v, self.h = np.zeros((rows, visible), dtype), np.zeros((rows, hidden), dtype)
@@ -75,6 +76,7 @@ class RbmStatistics(Statistics):
         self._pulls = sampling.add_to_rows.plan(self.h[:n], self._pull)
         self._plan_chains()
         self._plan_errors()
+        self._variance = self._plan_variance(sinks.log_variance) if sinks.log_variance is not None else None
         self._gradients = [
             *weighed_sums(self._scaled, n, sinks.visible_bias),
             *contrast(self._scaled, self.h, n, sinks.weights, sinks.hidden_bias),
@@ -123,8 +125,8 @@ class RbmStatistics(Statistics):
     def send(self) -> None:
         if self._sparsity is not None:
             self._draw_to(self._sparsity, self._lasting.activity)
-        if self._sinks.log_variance is not None:
-            self._send_variance_gradient(self._sinks.log_variance)
+        if self._variance is not None:
+            self._send_variance_gradient(*self._variance)
         run(self._gradients)
 
     def _draw_to(self, sparsity: Sparsity, activity: Array) -> None:
@@ -135,16 +137,20 @@ class RbmStatistics(Statistics):
         self._pull[...] = real(sparsity.weight) * (real(sparsity.target) - activity)
         run(self._pulls)
 
-    def _send_variance_gradient(self, sink: Sink) -> None:
+    def _plan_variance(self, sink: Sink) -> tuple[Pass, list[Launch]]:
+        inner = self._rbm.down(0, np.zeros(1, np.int64), self.h, self._terms, None)  # b + W h
+        return inner, weighed_sums(self._terms, self._n, sink)
+
+    def _send_variance_gradient(self, inner: Pass, sums: list[Launch]) -> None:
         """∂(−log p) / ∂z_i with z = log σ² (Cho et al. 2011, eq. 6): −⟨t⟩_data + ⟨t⟩_model for
         t = (½ (v_i − b_i)² − v_i Σ_j w_ij h_j) / σ_i²."""
         rbm, v, terms = self._rbm, self.v, self._terms
         assert rbm.log_variance is not None  # noqa: S101
         precision = np.exp(-rbm.log_variance)
         np.multiply(v, precision, out=self._scaled)
-        rbm.down(0, np.zeros(1, np.int64), self.h, terms, None).run()  # b + W h
+        inner.run()
         terms[...] = (0.5 * (v - rbm.visible_bias) ** 2 - v * (terms - rbm.visible_bias)) * precision
-        run(weighed_sums(terms, self._n, sink))
+        run(sums)
 
 
 class Reconstruction:

@@ -1,13 +1,12 @@
 """General Boltzmann machines: a layer and its input as units that may all be coupled (survey, section 3)."""
 
 from dataclasses import replace
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import model_validator
 
 from dlcli.data.pipeline import BatchSource
-from dlcli.errors import MisfitError
 from dlcli.graph import Node
 from dlcli.initialisers.constant import Constant
 from dlcli.layers.base import Array, MultiplierOptions, ParameterSpec
@@ -39,6 +38,8 @@ class BoltzmannMachine(Method):
     passes its inputs on. Weight decay acts on couplings alone. The loss that is logged is −log p(v) where all of it is
     exact; else the cross-entropy of each visible unit given all other units.
     """
+
+    descends: ClassVar[bool] = True
 
     type: Literal["boltzmann_machine"] = "boltzmann_machine"
     lateral: LateralOptions = LateralOptions()
@@ -80,12 +81,8 @@ class BoltzmannMachine(Method):
         return BatchSource(inputs)
 
     def objective(self, task: Task) -> Objective:
-        node, inputs = task.node, task.train.x
-        if not (inputs.min() >= 0 and inputs.max() <= 1):
-            found = f"from {inputs.min():g} to {inputs.max():g}"
-            raise MisfitError(
-                ("pretrain", "method"), f"the inputs of {node.name} go {found}; binary units expect them from 0 to 1"
-            )
+        node = task.node
+        task.check_unit_interval()
         own = f"{node.name}.machine"
         pieces = self._pieces(task)
         names = {name: f"{own}/{name}" for name in pieces.there()}
@@ -94,7 +91,7 @@ class BoltzmannMachine(Method):
         phases = Phases(self.mean_field_steps, self.damping, self.chains, self.gibbs_steps, self.exact)
         seed = task.network.seed
         return MachineLearning(
-            pieces, names, specs, task.descent(), phases, own=own, layer=node.name, seed=seed
+            pieces, names, specs, task.optimiser, phases, own=own, layer=node.name, seed=seed
         )  # fmt: skip
 
     def _pieces(self, task: Task) -> Pieces:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from math import prod
 from typing import Annotated, ClassVar, Literal
 
@@ -32,6 +31,7 @@ class DbmJoint(Joint):
     """The stage in which the layers of a deep Boltzmann machine learn together."""
 
     name: ClassVar[str] = "dbm"
+    option: ClassVar[str] = "joint_training"
 
     mean_field_steps: Annotated[int, Field(ge=0)] = 10
     """Rounds of mean field over the hidden layers for each mini-batch."""
@@ -41,11 +41,7 @@ class DbmJoint(Joint):
     """Persistent chains that the model's statistics come from; they start at the first training samples."""
 
     def check_nodes(self, nodes: tuple[Node, ...], graph: Graph) -> None:
-        if len(nodes) < 2:
-            raise ValueError(f"dbm: found {len(nodes)} layer to pretrain, expected at least two")
-        for below, above in pairwise(nodes):
-            if graph.nodes[above.sources[0]] is not below:
-                raise ValueError(f"dbm: {above.name} does not follow {below.name}; expected layers that are neighbours")
+        super().check_nodes(nodes, graph)
         before = mean_field_before(nodes[0], graph)
         units = tuple(node.layer.units for node in nodes if isinstance(node.layer, Dense))
         if before is not None and isinstance(before.layer, MeanField) and before.layer.units != units:
@@ -63,7 +59,7 @@ class DbmJoint(Joint):
             dbm,
             names,
             specs,
-            task.descent(),
+            task.optimiser,
             first,
             mean_field_steps=self.mean_field_steps,
             gibbs_steps=self.gibbs_steps,
@@ -80,6 +76,8 @@ class DeepBoltzmannMachineMethod(Method):
     neighbours, of sigmoid units; a `mean_field` layer before them gives the first one what it got from above in the
     machine.
     """
+
+    descends: ClassVar[bool] = True
 
     type: Literal["dbm"] = "dbm"
     steps: Count = 1
@@ -102,6 +100,7 @@ class DeepBoltzmannMachineMethod(Method):
 
     def objective(self, task: Task) -> Objective:
         (node,), network = task.nodes, task.network
+        task.check_unit_interval()
         place = task.stack.index(node)
         names = DbmNames(node.name)
         size = visible_units(node, network)
@@ -124,7 +123,7 @@ class DeepBoltzmannMachineMethod(Method):
             names.visible_bias: bias,
         }
         return ContrastiveDivergence(
-            rbm, names, specs, task.descent(), Chains(self.steps, 0, self.sample_visible), seed=network.seed
+            rbm, names, specs, task.optimiser, Chains(self.steps, 0, self.sample_visible), seed=network.seed
         )
 
     def passed(self, node: Node, network: Network, models: Models) -> dict[str, Array]:
@@ -137,7 +136,7 @@ class DeepBoltzmannMachineMethod(Method):
     def hand_over(self, nodes: Sequence[Node], network: Network, models: Models) -> None:
         """The layers start with the machine's weights, the first one with those from above too; q is the machine's."""
         names = [DbmNames(node.name) for node in nodes]
-        if names[0].weights not in models:
+        if not all(own.weights in models for own in names):
             return
         for node, own in zip(nodes, names, strict=True):
             size = len(models[own.weights])

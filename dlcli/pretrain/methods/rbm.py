@@ -1,6 +1,8 @@
 """Restricted Boltzmann machines: a layer and its input as the two sides of one (Hinton 2002; survey, section 3.3)."""
 
-from typing import Literal, Self
+from collections.abc import Sequence
+from math import prod
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import model_validator
@@ -18,13 +20,14 @@ from dlcli.pretrain.base import Joint, Method, Task
 from dlcli.pretrain.belief_net import NO_DECAY, UpDownOptions, top_rbm, without_decay
 from dlcli.pretrain.boltzmann.divergence import ContrastiveDivergence, Names
 from dlcli.pretrain.boltzmann.monitor import monitored
-from dlcli.pretrain.boltzmann.rbm import ONCE, Factors, Rbm
+from dlcli.pretrain.boltzmann.rbm import Rbm
 from dlcli.pretrain.boltzmann.statistics import Chains, Sparsity
 from dlcli.pretrain.units.base import Units
 from dlcli.pretrain.units.binary import Binary
 from dlcli.pretrain.units.gaussian import Gaussian
 from dlcli.pretrain.units.relu import Relu
 from dlcli.training.objective import Objective
+from dlcli.training.stage import Models
 
 HIDDEN = {"sigmoid": Binary(), "relu": Relu(), "linear": Gaussian()}  # units for an activation function
 
@@ -49,6 +52,8 @@ class RestrictedBoltzmannMachine(Method):
     ½ Σ (v − v')²; with persistent chains, or several steps, of a tenth of each mini-batch.
     """
 
+    descends: ClassVar[bool] = True
+
     type: Literal["rbm"] = "rbm"
     steps: Count = 1
     """k: Gibbs steps for each update."""
@@ -70,20 +75,28 @@ class RestrictedBoltzmannMachine(Method):
     def _hidden_variance_is_one(self) -> Self:
         if isinstance(self.hidden, Gaussian) and self.hidden.learn_variance:
             raise ValueError("found hidden units that learn their variance; expected learn_variance for visible ones")
+        if self.sparsity is not None and not self.sparsity.weight:
+            raise ValueError("found sparsity without effect; expected its weight to be above 0")
         return self
 
     def check(self, node: Node) -> None:
-        if isinstance(node.layer, ClassRbm):
-            return
-        if not isinstance(node.layer, Dense):
+        if not isinstance(node.layer, Dense | ClassRbm):
             kind = getattr(node.layer, "type", "")
             raise ValueError(f"layer {node.name} ({kind}) has no hidden units; expected a dense layer")
-        if not node.layer.bias:
+        if "bias" not in node.parameters:
             raise ValueError(f"layer {node.name} has no bias; expected one: it is the machine's hidden bias")
-        activation = node.layer.activation
+        activation = getattr(node.layer, "activation", "sigmoid")
         if self.hidden is None and activation not in HIDDEN:
             raise ValueError(f"{node.name} is {activation}; expected sigmoid, relu or linear, or `hidden` to say")
-        (self.hidden or HIDDEN[activation]).check(node.layer.units)
+        hidden = self.hidden or HIDDEN[activation]
+        hidden.check(node.layer.units)
+        if self.visible is not None:
+            self.visible.check(prod(node.inputs[0]))
+        binary = all(isinstance(units, Binary) for units in (hidden, self.visible or Binary()))
+        binary = binary and activation == "sigmoid"
+        if not binary and (self.up_down is not None or isinstance(node.layer, ClassRbm)):
+            model = "up_down" if self.up_down is not None else f"layer {node.name} (class_rbm)"
+            raise ValueError(f"{model} has binary units alone; found others in {node.name}")
 
     def learns_labels(self, node: Node) -> bool:
         return isinstance(node.layer, ClassRbm)
@@ -94,13 +107,21 @@ class RestrictedBoltzmannMachine(Method):
     def joint(self) -> Joint | None:
         return self.up_down
 
-    def objective(self, task: Task) -> Objective:
-        return self.machine(task, ONCE)
+    def passed(self, node: Node, network: Network, models: Models) -> dict[str, Array]:
+        """Hidden means take v_i / σ_i² where variances were learned; the layer takes v, and their inverse in W."""
+        log_variance, weights = (models.get(f"{node.name}.rbm/{name}") for name in ("log_variance", "weights"))
+        if log_variance is None or weights is None:
+            return {}
+        return {f"{node.name}/weights": np.ascontiguousarray(weights * np.exp(-log_variance)[:, None])}
 
-    def machine(self, task: Task, factors: Factors) -> ContrastiveDivergence:
-        """The objective of a machine whose total inputs are multiplied by ``factors``."""
+    def hand_over(self, nodes: Sequence[Node], network: Network, models: Models) -> None:
+        for node in nodes:
+            for name, array in self.passed(node, network, models).items():
+                network.parameters[name][...] = array
+
+    def objective(self, task: Task) -> Objective:
         node, names = task.node, Names(task.node.name, owned=self.learns_labels(task.node))
-        rbm = self._rbm(task, factors)
+        rbm = self._class_rbm(task) if self.learns_labels(node) else self._rbm(task)
         own = ParameterSpec(rbm.visible_bias.shape, Zeros(), 1, 1, NO_DECAY)
         specs = {
             names.weights: node.parameters["weights"],
@@ -112,35 +133,38 @@ class RestrictedBoltzmannMachine(Method):
             rbm,
             names,
             specs,
-            task.descent(),
+            task.optimiser,
             Chains(self.steps, self.chains, self.sample_visible),
             seed=task.network.seed,
             sparsity=Sparsity(**self.sparsity.model_dump()) if self.sparsity else None,
             monitor=monitored(rbm, task.train.x, task.network.seed),
         )
 
-    def _rbm(self, task: Task, factors: Factors) -> Rbm:
-        node = task.node
-        if isinstance(node.layer, ClassRbm):
-            return top_rbm(node, task, {})[0]
-        weights = task.network.parameters[f"{node.name}/weights"]
-        visible = self._visible(task.train.x)
-        try:
-            visible.check(len(weights))
-        except ValueError as error:
-            raise MisfitError(("pretrain", "method", "visible"), str(error)) from error
+    def _class_rbm(self, task: Task) -> Rbm:
+        task.check_unit_interval()
+        rbm = top_rbm(task.node, task, {})[0]
+        if rbm.labels != task.classes:
+            found = f"{task.node.name} has {rbm.labels} classes"
+            raise MisfitError(task.path, f"{found}, expected the {task.classes} of the data")
+        return rbm
+
+    def _rbm(self, task: Task) -> Rbm:
+        weights = task.network.parameters[f"{task.node.name}/weights"]
+        visible = self._visible(task)
         learns = isinstance(visible, Gaussian) and visible.learn_variance
         return Rbm(
             weights=weights,
             visible_bias=np.zeros(len(weights), weights.dtype),
-            hidden_bias=task.network.parameters[f"{node.name}/bias"],
+            hidden_bias=task.network.parameters[f"{task.node.name}/bias"],
             visible=visible,
-            hidden=self.hidden or HIDDEN[getattr(node.layer, "activation", "sigmoid")],
+            hidden=self.hidden or HIDDEN[getattr(task.node.layer, "activation", "sigmoid")],
             log_variance=np.zeros(len(weights), weights.dtype) if learns else None,
-            factors=factors,
         )
 
-    def _visible(self, inputs: Array) -> Units:
+    def _visible(self, task: Task) -> Units:
+        if isinstance(self.visible, Binary) or self.up_down is not None:
+            task.check_unit_interval()
         if self.visible is not None:
             return self.visible
+        inputs = task.train.x
         return Binary() if inputs.min() >= 0 and inputs.max() <= 1 else Gaussian()

@@ -179,7 +179,7 @@ def test_the_next_layers_data_come_by_doubled_inputs(tmp_path):
          r"posterior has layers of \[5, 3\] units, those to pretrain \[5, 4\]"),
         ({"network": [*MACHINE["network"][:2], LINEAR, MACHINE["network"][3]]},
          "hidden2 is no dense layer of sigmoid units"),
-        ({"network": [*MACHINE["network"][:2], {"type": "dropout", "rate": 0.5}, *MACHINE["network"][2:]]},
+        ({"network": [*MACHINE["network"][:2], {"type": "scale"}, *MACHINE["network"][2:]]},
          "hidden2 does not follow hidden1"),
     ],
 )  # fmt: skip

@@ -122,7 +122,7 @@ def test_two_patterns_and_their_labels_are_learned():
 def test_layers_that_are_no_belief_net_are_refused():
     options = UpDownOptions(optimiser={"type": "sgd", "learning_rate": 0.1})
     graph = Graph.build([Dense(name="a", units=3, activation="relu"), Dense(name="b", units=2)], (4,))
-    for nodes, message in ((graph.nodes[:1], "at least two"), (graph.nodes, "a is no layer of sigmoid units")):
+    for nodes, message in ((graph.nodes[:1], "at least two"), (graph.nodes[::-1], "a does not follow b")):
         with pytest.raises(ValueError, match=message):
             options.check_nodes(tuple(nodes), graph)
 
