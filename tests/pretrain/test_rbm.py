@@ -22,6 +22,7 @@ BELIEF = RBMS | {
     "pretrain": RBMS["pretrain"]
     | {"method": {"type": "rbm", "up_down": {"epochs": 2, "steps": 2, "sgd": {"learning_rate": 0.05}}}},
 }
+OTHER = {"steps": 9, "sgd": {"learning_rate": 1}}
 PERSISTENT = RBMS | {
     "pretrain": RBMS["pretrain"] | {"method": {"type": "rbm", "chains": 5, "steps": 2, "sparsity": {"target": 0.2}}}
 }
@@ -152,7 +153,7 @@ def test_overrides_hold_for_their_layer(tmp_path):
         ({"data__transform": ["standardise"]}, ("pretrain", "method"), "the inputs of hidden1 go from"),
         ({"pretrain__layers": ["hidden1", {"name": "hidden2", "method": {"type": "autoencoder"}}, "top"]},
          ("pretrain", "layers", 1, "method"), "hidden2 is pretrained otherwise"),
-        ({"pretrain__layers": ["hidden1", "hidden2", {"name": "top", "method": {"up_down": {"steps": 9, "sgd": {"learning_rate": 1}}}}]},
+        ({"pretrain__layers": ["hidden1", "hidden2", {"name": "top", "method": {"up_down": OTHER}}]},
          ("pretrain", "layers", 2, "method"), "top is pretrained otherwise"),
         ({"pretrain__method__up_down__sgd": {"type": "lbfgs"}},
          ("pretrain", "method", "up_down", "optimiser"), "expected a method of gradient descent"),

@@ -84,19 +84,22 @@ def _measure(
     from dlcli import cache
     from dlcli.data.pipeline import prepare
     from dlcli.kernels.peak import peak
+    from dlcli.pretrain.greedy import layer_of
     from dlcli.training.backpropagation import Backpropagation
     from dlcli.training.benchmark import benchmark, peak_memory
-    from dlcli.wiring import build_network, check_memory, plan
+    from dlcli.wiring import SUPERVISED, build_network, check_memory, plan
 
     experiment = _at_rest(experiment)
     data = prepare(experiment.data)
     plans = {p.name: p for p in plan(experiment, data, build_network(experiment, data))}
     if stage_name not in plans:
         raise click.UsageError(f"--stage: found {stage_name!r}, expected {' or '.join(plans)}")
+    pretrain = experiment.pretrain
+    if pretrain is not None and stage_name != SUPERVISED and pretrain.of(layer_of(stage_name)).method.descends:
+        raise click.UsageError(f"--stage: {stage_name} is not trained by backpropagation, layer by layer")
     stage = plans[stage_name].build({})
     objective = stage.objective
-    if not isinstance(objective, Backpropagation):
-        raise click.UsageError(f"--stage: {stage_name} is not trained by backpropagation, layer by layer")
+    assert isinstance(objective, Backpropagation), "other methods were refused"  # noqa: S101
     graph, threads = objective.network.graph, get_num_threads()
     size = batch_size or min(stage.batch_size, len(stage.train))
     check_memory(graph, size, experiment.optimiser)

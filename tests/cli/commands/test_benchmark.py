@@ -94,6 +94,7 @@ def test_a_stage_of_the_pretraining(config):
         (["--batch-size", "0"], 2, "0 is not in the range"),
         (["--batch-size", "many"], 2, "'many' is not a valid integer"),
         (["--stage", "output"], 2, "found 'output', expected pretrain/hidden or supervised"),
+        (["--stage", "pretrain/hidden", "--set", "pretrain.method=rbm"], 2, "is not trained by backpropagation"),
         (["--set", "network.hidden.units=0"], 2, "network.0.units"),
         (["--batch-size", "1000000", "--set", "network.hidden.units=10000000"], 2, "this machine has"),
         (["--set", "data.source={type: cifar10, root: nowhere}"], 3, "nowhere"),
