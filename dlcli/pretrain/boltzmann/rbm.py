@@ -54,40 +54,46 @@ class Rbm:
 
 
 class Pass:
-    """One side's means and states from the other's: a product with sampling in its store, where units allow."""
+    """One side's means and states from the other's: a product with sampling in its store, where units allow.
+
+    Class labels compete: their softmax takes the place of what the product's store made of their units.
+    """
 
     def __init__(
         self, rbm: Rbm, upward: bool, key: int, time: Array, given: Array, mean: Array, states: Array | None
     ) -> None:
-        self._rbm, self._upward = rbm, upward
-        self._given, self._mean, self._states = given, mean, states
-        units = rbm.hidden if upward else rbm.visible
+        self._rbm, self._upward, self._given = rbm, upward, given
+        self._mean, self._states = mean, states
         self._bias = rbm.hidden_bias if upward else rbm.visible_bias
-        factor = rbm.factors.up if upward else rbm.factors.down
-        self._weights = rbm.weights if factor == 1 else np.empty_like(rbm.weights)
-        self._factor = factor
-        self._scaled = np.empty_like(given) if upward and rbm.log_variance is not None else None
+        self._factor = rbm.factors.up if upward else rbm.factors.down
+        self._weights = rbm.weights if self._factor == 1 else np.empty_like(rbm.weights)
+        self._scaled = np.empty_like(given) if upward and rbm.log_variance is not None else given
         self._deviation = np.ones_like(rbm.visible_bias)
-        self._labels = _Labels(self, key, time) if rbm.labels and not upward else None
-        self._launches = self._plan(units, key, time)
+        self._launches = self._plan(rbm.hidden if upward else rbm.visible, key, time)
+        labels = 0 if upward else rbm.labels
+        self._labels = slice(len(rbm.weights) - labels, len(rbm.weights)) if labels else None
+        if labels:
+            self._label_mean, self._label_states = (np.empty((len(given), labels), mean.dtype) for _ in range(2))
+            self._launches += self._plan_labels(key, time)
 
     def run(self) -> None:
         rbm = self._rbm
         if self._factor != 1:
             np.multiply(rbm.weights, self._weights.dtype.type(self._factor), out=self._weights)
         if rbm.log_variance is not None:
-            if self._scaled is not None:
+            if self._upward:
                 np.multiply(self._given, np.exp(-rbm.log_variance), out=self._scaled)
             else:
-                np.exp(rbm.log_variance * np.float32(0.5), out=self._deviation)
+                np.exp(rbm.log_variance * rbm.log_variance.dtype.type(0.5), out=self._deviation)
         for launch in self._launches:
             launch.run()
         if self._labels is not None:
-            self._labels.run()
+            self._mean[:, self._labels] = self._label_mean
+            if self._states is not None:
+                self._states[:, self._labels] = self._label_states
 
     def _plan(self, units: Units, key: int, time: Array) -> list[Launch]:
-        given = self._given if self._scaled is None else self._scaled
-        arguments = (given, self._weights, self._bias)
+        arguments = (self._scaled, self._weights, self._bias)
         if isinstance(units, Binary) and self._states is not None:
             drawn = dense.forward_drawn if self._upward else dense.forward_transposed_drawn
             return drawn.plan(*arguments, self._mean, key, time, self._states)
@@ -97,27 +103,14 @@ class Pass:
             return [*launches, *units.means(self._mean)]
         return [*launches, *units.draw(self._mean, self._deviation, self._states, key, time)]
 
-
-class _Labels:
-    """The visible units' last ones, which compete: their softmax takes the place of what the product's store made."""
-
-    def __init__(self, owner: Pass, key: int, time: Array) -> None:
-        rbm, first = owner._rbm, len(owner._rbm.weights) - owner._rbm.labels
-        self._columns, self._owner = slice(first, None), owner
-        self._mean = np.empty((len(owner._given), rbm.labels), rbm.weights.dtype)
-        self._states = np.empty_like(self._mean)
-        weights, bias = owner._weights[first:], owner._bias[first:]
-        self._launches = [
-            *dense.forward_transposed.plan(owner._given, weights, bias, LINEAR, self._mean),
-            *sampling.softmax.plan(key ^ 1, time, rbm.labels, self._mean, self._mean, self._states),
+    def _plan_labels(self, key: int, time: Array) -> list[Launch]:
+        """Their total inputs, a product of its own, and their softmax; the key is another than the other units'."""
+        weights, bias = self._weights[self._labels], self._bias[self._labels]
+        count, mean, states = self._rbm.labels, self._label_mean, self._label_states
+        return [
+            *dense.forward_transposed.plan(self._given, weights, bias, LINEAR, mean),
+            *sampling.softmax.plan(key ^ 1, time, count, mean, mean, states),
         ]
-
-    def run(self) -> None:
-        for launch in self._launches:
-            launch.run()
-        self._owner._mean[:, self._columns] = self._mean
-        if self._owner._states is not None:
-            self._owner._states[:, self._columns] = self._states
 
 
 def gibbs_keys(seed: int, name: str) -> tuple[int, int]:
