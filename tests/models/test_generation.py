@@ -188,7 +188,7 @@ LABELLED = [*SUPERVISED["network"][:3], {"type": "class_rbm", "name": "top", "un
 def test_a_belief_net_with_labels(tmp_path, up_down):
     """The classes are part of the uppermost machine; after up-down, the way down has weights of its own."""
     method = {"type": "rbm", "visible": "binary", "up_down": up_down}
-    of = experiment(PRETRAINED, network=LABELLED, pretrain__method=method, data__transform=[])
+    of = experiment(PRETRAINED, network=LABELLED, pretrain__method=method, data__transform=[{"type": "scale", "by": 0.1, "offset": 0.5}])
     train(tmp_path / "run", of, stages="pretrain")
     trained = open_run(tmp_path / "run")
     model = generative(trained)
