@@ -181,6 +181,7 @@ def test_a_run_has_its_machines(pretrained):
         assert np.isfinite(after(model, 3, 5, 1)).all()
 
 
+UNIT = [{"type": "scale", "by": 0.1, "offset": 0.5}]  # to [0, 1]
 LABELLED = [*SUPERVISED["network"][:3], {"type": "class_rbm", "name": "top", "units": 7, "classes": 3}]
 
 
@@ -188,7 +189,7 @@ LABELLED = [*SUPERVISED["network"][:3], {"type": "class_rbm", "name": "top", "un
 def test_a_belief_net_with_labels(tmp_path, up_down):
     """The classes are part of the uppermost machine; after up-down, the way down has weights of its own."""
     method = {"type": "rbm", "visible": "binary", "up_down": up_down}
-    of = experiment(PRETRAINED, network=LABELLED, pretrain__method=method, data__transform=[{"type": "scale", "by": 0.1, "offset": 0.5}])
+    of = experiment(PRETRAINED, network=LABELLED, pretrain__method=method, data__transform=UNIT)
     train(tmp_path / "run", of, stages="pretrain")
     trained = open_run(tmp_path / "run")
     model = generative(trained)
@@ -214,7 +215,7 @@ CHAIN = [layer for layer in SUPERVISED["network"] if layer["type"] == "dense"]
 
 
 def test_a_deep_machine_of_a_run(tmp_path):
-    of = experiment(PRETRAINED, network=CHAIN, pretrain__method=DEEP, data__transform=[])
+    of = experiment(PRETRAINED, network=CHAIN, pretrain__method=DEEP, data__transform=UNIT)
     train(tmp_path / "run", of, stages="pretrain")
     trained = open_run(tmp_path / "run")
     model = generative(trained)

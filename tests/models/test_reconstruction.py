@@ -9,6 +9,7 @@ from dlcli.trained import open_run
 from tests.runs import PRETRAINED, SUPERVISED, changed, experiment, train
 
 UNTRANSFORMED = changed(PRETRAINED, data__transform=[])
+UNIT = changed(PRETRAINED, data__transform=[{"type": "scale", "by": 0.1, "offset": 0.5}])  # from 0 to 1
 FUNCTIONS = {"sigmoid": lambda x: 1 / (1 + np.exp(-x)), "linear": lambda x: x, "relu": lambda x: np.maximum(x, 0)}
 
 
@@ -81,7 +82,7 @@ def test_notes_outlive_training_resumption_and_init(tmp_path):
 
 @pytest.mark.parametrize(("visible", "function"), [("binary", "sigmoid"), ("gaussian", "linear"), ("relu", "relu")])
 def test_rbms_lead_back_by_their_visible_units_means(tmp_path, samples, visible, function):
-    trained = open_trained(tmp_path / "run", PRETRAINED, pretrain__method={"type": "rbm", "visible": visible})
+    trained = open_trained(tmp_path / "run", UNIT, pretrain__method={"type": "rbm", "visible": visible})
     inputs, outputs = reconstructed(trained, samples, "hidden1")
     expected = by_hand(trained, inputs, ["hidden1"], {"hidden1": function}, "rbm/visible_bias")
     np.testing.assert_allclose(outputs, expected, atol=2e-6)
@@ -121,7 +122,7 @@ def test_rbms_reconstruct_as_they_were_pretrained(tmp_path, samples):
 
 def test_a_belief_net_comes_down_by_its_weights_for_generation(tmp_path, samples):
     method = {"type": "rbm", "visible": "binary", "up_down": {"epochs": 1, "sgd": {"learning_rate": 0.1}}}
-    trained = open_trained(tmp_path / "run", UNTRANSFORMED, pretrain__method=method)
+    trained = open_trained(tmp_path / "run", UNIT, pretrain__method=method)
     inputs, outputs = reconstructed(trained, samples, "hidden1")
     h = FUNCTIONS["sigmoid"](inputs @ tensor(trained, "hidden1/weights") + tensor(trained, "hidden1/bias"))
     down = h @ tensor(trained, "hidden1.generation/weights") + tensor(trained, "hidden1.generation/bias")
@@ -132,7 +133,7 @@ def test_a_deep_boltzmann_machine_infers_its_layers_by_mean_field(tmp_path, samp
     network = [layer for layer in SUPERVISED["network"] if layer["type"] == "dense"]
     joint = {"epochs": 1, "mean_field_steps": 200, "sgd": {"learning_rate": 0.01}}
     method = {"type": "dbm", "joint_training": joint}
-    trained = open_trained(tmp_path / "run", UNTRANSFORMED, network=network, pretrain__method=method)
+    trained = open_trained(tmp_path / "run", UNIT, network=network, pretrain__method=method)
     (w1, c1, b), (w2, c2) = (
         [tensor(trained, f"{name}.dbm/{kind}") for kind in kinds]
         for name, kinds in (("hidden1", ("weights", "bias", "visible_bias")), ("hidden2", ("weights", "bias")))
