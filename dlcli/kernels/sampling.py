@@ -1,11 +1,11 @@
 """Random states of stochastic units, drawn from their probabilities or about their means.
 
 A draw has an address: element j of sample n in step t takes its word from Philox counter (j / 4, n, t, 0), see
-`dlcli.kernels.philox`; so states depend neither on the threads nor on how a product was cut into blocks.
+`dlcli.kernels.philox`; so states depend neither on the threads nor on how a product was cut into blocks. Normal numbers
+are those of `dlcli.kernels.noise`.
 """
 
 import functools
-import math
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from numba import cfunc, njit, types
 from numba.extending import intrinsic
 from numba.np.numpy_support import carray
 
-from dlcli.kernels import vectors
+from dlcli.kernels import noise, vectors
 from dlcli.kernels.exponential import exp, sigmoid
 from dlcli.kernels.launch import Kernel, Launch, Planned, array, number, place, typed_array
 from dlcli.kernels.philox import block, draw, held, signed
@@ -114,27 +114,19 @@ def binary(key: int, step: Array | int, p: Array, out: Array) -> list[Launch]:
 
 def _noisy_rows(p, first, last, shared, scratch):
     key, step, units, kind = np.uint64(p[0]), typed_array(p[1], 1, np.int64)[0], p[5], p[6]
-    itemsize = array(p[2], 1, scratch).itemsize
+    itemsize, words = array(p[2], 1, scratch).itemsize, typed_array(place(scratch), 4 * ((units + 3) // 4), np.uint32)
     deviation = array(p[4], units, scratch)
     for n in range(first, last):
         x = array(p[2] + n * units * itemsize, units, scratch)
         out = array(p[3] + n * units * itemsize, units, scratch)
-        radius, angle = 0.0, 0.0
-        for i in range(units):
-            if i % 2 == 0:  # G. Box, M. Muller, "A note on the generation of random normal deviates" (1958)
-                w0, w1, w2, w3 = block(key, np.uint32(i // 4), np.uint32(n), np.uint32(step), np.uint32(0))
-                if i % 4:
-                    w0, w1 = w2, w3
-                radius = math.sqrt(-2.0 * math.log((np.float64(w0) + 0.5) * STEP32))
-                angle = 2.0 * math.pi * (np.float64(w1) + 0.5) * STEP32
-                noise = radius * math.cos(angle)
-            else:
-                noise = radius * math.sin(angle)
-            if kind == RECTIFIED:
-                drawn = x[i] + out.dtype.type(math.sqrt(sigmoid(x[i])) * noise)
+        draw(key, step, n, 0, words)
+        if kind == RECTIFIED:
+            for i in range(units):
+                drawn = x[i] + np.sqrt(sigmoid(x[i])) * noise.normal(words[i], x[i])
                 out[i] = max(drawn, out.dtype.type(0))
-            else:
-                out[i] = x[i] + deviation[i] * out.dtype.type(noise)
+        else:
+            for i in range(units):
+                out[i] = x[i] + deviation[i] * noise.normal(words[i], x[i])
 
 
 _NOISY = Kernel(_noisy_rows)
@@ -142,7 +134,8 @@ _NOISY = Kernel(_noisy_rows)
 
 def _noisy(key: int, step: Array | int, x: Array, out: Array, deviation: Array, kind: int) -> list[Launch]:
     arguments = (signed(key), held(step), x, out, deviation, x.shape[1], kind)
-    return [Launch(_NOISY, x.dtype, len(x), arguments, parallel=x.size >= SERIAL // 4)]
+    scratch = 4 * (x.shape[1] + 4)
+    return [Launch(_NOISY, x.dtype, len(x), arguments, parallel=x.size >= SERIAL // 4, scratch=scratch)]
 
 
 @Planned
