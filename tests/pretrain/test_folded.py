@@ -87,6 +87,15 @@ def test_a_share_is_below_1_and_a_deviation_need_not_be(noise):
     assert Autoencoder(noise="gaussian", corruption=1.5).corruption == 1.5
 
 
+@pytest.mark.parametrize("noise", ["masking", "salt_and_pepper", "gaussian"])
+def test_noise_without_corruption_is_refused(noise):
+    with pytest.raises(ValueError, match=f"found noise {noise} without corruption"):
+        Autoencoder(noise=noise)
+    whole = Autoencoder(noise=noise, corruption=0.0)  # says so itself: a layer among others that are corrupted
+    assert Autoencoder.model_validate(whole.model_dump()) == whole
+    assert Autoencoder.model_validate(Autoencoder().model_dump()) == Autoencoder()
+
+
 def test_a_layers_own_corruption_is_of_the_common_noise():
     of = experiment(
         SUPERVISED,
@@ -329,6 +338,22 @@ def test_only_windows_side_by_side_are_upsampled(pool):
         folded(Autoencoder(pooling="upsampling"), IMAGES, [conv(), MaxPool2d(name="pool", **pool)])
     _, objective = folded(Autoencoder(pooling="switches"), IMAGES, [conv(), MaxPool2d(name="pool", **pool)])
     assert np.isfinite(step(objective, IMAGES))
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_pooling_that_no_layer_has_behind_it_is_refused(tmp_path, named):
+    layers, method = ["hidden1", "hidden2"], {"type": "autoencoder", "pooling": "switches"}
+    of = experiment(SUPERVISED, pretrain__method=method, pretrain__layers=layers if named else None)
+    message = "found pooling switches, and no pooling follows hidden1 or any other layer"
+    with pytest.raises(MisfitError, match=message) as misfit:
+        train(tmp_path / "run", of)
+    assert misfit.value.path == (("pretrain", "layers", 0) if named else ("pretrain", "method"))
+
+
+def test_pooling_need_not_follow_every_layer():
+    network = [conv(), MaxPool2d(name="pool", size=2), Dense(name="code", units=3), Dense(name="output", units=2)]
+    graph = Graph.build(network, (6, 4, 2))
+    Autoencoder(pooling="switches").check_in(graph, graph.node("code"))
 
 
 # What is noted, so that checkpoints can reconstruct

@@ -73,6 +73,8 @@ class Autoencoder(Method):
             raise ValueError("loss cross_entropy needs sigmoid reconstruction, found linear")
         if self.sparsity is not None and not (self.sparsity.weight or self.sparsity.l1):
             raise ValueError("found sparsity without effect; expected its weight or l1 to be above 0")
+        if "noise" in self.model_fields_set and "corruption" not in self.model_fields_set:
+            raise ValueError(f"found noise {self.noise} without corruption, expected how much of it: corruption")
         return self
 
     def takes(self, node: Node) -> bool:
@@ -108,6 +110,8 @@ class Autoencoder(Method):
         pool = pooling_after(node, graph)
         if self.pooling is not None and pool is not None:
             check_unpooling(pool, self.pooling)
+        if self.pooling is not None and not any(pooling_after(each, graph) for each in graph.nodes if self.takes(each)):
+            raise ValueError(f"found pooling {self.pooling}, and no pooling follows {node.name} or any other layer")
 
     def objective(self, task: Task) -> Objective:
         node, network, inputs = task.node, task.network, task.train.x
