@@ -174,15 +174,28 @@ def _mirroring(node: Node, known: Mapping[str, str], before: Sequence[Node]) -> 
 
 
 def _check_ties(node: Node, before: Sequence[Node]) -> None:
-    """A tied parameter must have the shape of the one it is tied to."""
+    """A tied parameter must have the shape of the one it is tied to, and the layer must suit that one's."""
     for name, spec in node.parameters.items():
         if spec.owner is None:
             continue
-        owner = next((other.parameters.get(name) for other in before if other.name == spec.owner), None)
-        if owner is None:
+        place = next((place for place, other in enumerate(before) if other.name == spec.owner), None)
+        owner = None if place is None else before[place].parameters.get(name)
+        if place is None or owner is None:
             raise ShapeError(f"is tied to {spec.owner!r}, and no layer before it of that name has {name}")
         if owner.owner is not None:
             raise ShapeError(f"is tied to {spec.owner!r}, whose {name} are those of {owner.owner!r}; expected that")
         if owner.shape != spec.shape:
             found, expected = list(owner.shape), list(spec.shape)
             raise ShapeError(f"is tied to {spec.owner!r}, whose {name} have shape {found}; expected {expected}")
+        node.layer.check_tied(_way(place, node, before))
+
+
+def _way(start: int, node: Node, before: Sequence[Node]) -> tuple[Layer, ...]:
+    """The layers from a place on of which each takes the last one's output alone, as the node does; () if none do."""
+    way: list[Layer] = []
+    while len(node.sources) == 1 and node.sources[0] >= start:
+        node = before[node.sources[0]]
+        way.append(node.layer)
+        if before[start] is node:
+            return tuple(reversed(way))
+    return ()

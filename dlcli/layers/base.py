@@ -168,6 +168,13 @@ class Layer(Element):
         """
         raise ShapeError("expected a dense or convolution layer")
 
+    def check_tied(self, way: Sequence["Layer"]) -> None:
+        """Raise `ShapeError` where the layer that owns its parameters is none that it can be tied to.
+
+        ``way`` leads from that layer, the first, to the one whose output this one takes: each takes the output of the
+        one before it, and nothing else. It is empty where there is no such way.
+        """
+
     @abstractmethod
     def forward(self, arrays: Arrays, training: bool, step: int) -> None:
         """Write ``arrays.output``. Random numbers, in training only, are functions of (``key``, ``step``)."""

@@ -11,7 +11,10 @@ from dlcli.initialisers.zeros import Zeros
 from dlcli.kernels import activation as activations
 from dlcli.kernels import contraction as kernels
 from dlcli.kernels.launch import Launch
-from dlcli.layers.base import Arrays, BufferSpec, ParameterSpec, Shape, one_input
+from dlcli.layers.activation import Activation
+from dlcli.layers.base import Activation as Function
+from dlcli.layers.base import Arrays, BufferSpec, Layer, ParameterSpec, Shape, ShapeError, one_input
+from dlcli.layers.dense import Dense
 from dlcli.layers.elementwise import Elementwise, rows
 from dlcli.options import Count, NonNegative
 
@@ -31,7 +34,7 @@ class Contraction(Elementwise):
     fan_in: Count
     """Number of inputs of that layer."""
     activation: Literal["sigmoid", "tanh"] = "sigmoid"
-    """Activation function of that layer."""
+    """Activation function of that layer, or of an `activation` layer behind it."""
     weight: NonNegative
     """Weight of the penalty."""
 
@@ -46,6 +49,14 @@ class Contraction(Elementwise):
             "slopes": BufferSpec((units,), per_batch=True),
             "penalty": BufferSpec((1,), np.float64, per_batch=True),
         }
+
+    def check_tied(self, way: Sequence[Layer]) -> None:
+        found = _functions(way)
+        if found is None:
+            raise ShapeError(f"is tied to {self.tied_to!r}; expected a dense layer whose output it takes")
+        if found != [self.activation]:
+            known = " and ".join(found) or "linear"
+            raise ShapeError(f"is of {self.activation} units, and {self.tied_to!r} is {known}")
 
     @property
     def _sigmoid(self) -> bool:
@@ -79,3 +90,16 @@ class Contraction(Elementwise):
         if (sink := arrays.sinks["weights"]) is not None:
             plan += kernels.weight_gradient.plan(arrays.parameters["weights"], saved["slopes"], self.weight, *sink)
         return plan
+
+
+def _functions(way: Sequence[Layer]) -> list[Function] | None:
+    """What a dense layer's sums go through on their way, linear left out; None where there is any other layer."""
+    changing = [layer for layer in way if not layer.is_view]
+    if not changing or not isinstance(changing[0], Dense):
+        return None
+    found = [changing[0].activation]
+    for layer in changing[1:]:
+        if not isinstance(layer, Activation):
+            return None
+        found.append(layer.function)
+    return [function for function in found if function != "linear"]

@@ -38,6 +38,7 @@ class Variant:
     kinked: bool = False  # the output bends somewhere: relu, max pooling, |x|
     inputs: tuple[float, float] = (-1.0, 1.1)  # least and largest input
     several: tuple[Shape, ...] = ()
+    before: Sequence[Options] = ()  # what must stand before it, if not the case's
     multiply_adds: int | None = None  # of a sample's forward pass, where it isn't outputs × fan-in
 
     def __post_init__(self) -> None:

@@ -19,16 +19,25 @@ def contraction(**options):
     return {"type": "contraction", "tied_to": "encoder", "fan_in": 4, "weight": 0.3} | options
 
 
+def encoder(activation):
+    """(4,) → (6,): its weights are (4, 6)."""
+    return [{"type": "dense", "name": "encoder", "units": 6, "activation": activation}]
+
+
 CASE = Case(
     type="contraction",
     naive=lambda x, parameters, options, draw: x,
     penalty=penalty,
-    before=[
-        {"type": "dense", "name": "encoder", "units": 6},  # (4,) → (6,): its weights are (4, 6)
-    ],
+    before=encoder("sigmoid"),
     variants=[
         Variant(contraction(), (6,), inputs=(0.02, 0.98), multiply_adds=0),
-        Variant(contraction(activation="tanh", weight=2.0), (6,), inputs=(-0.97, 0.98), multiply_adds=0),
+        Variant(
+            contraction(activation="tanh", weight=2.0),
+            (6,),
+            inputs=(-0.97, 0.98),
+            before=[*encoder("linear"), {"type": "activation", "function": "tanh"}],
+            multiply_adds=0,
+        ),
         Variant(contraction(weight=0.5), (2, 3), inputs=(0.05, 0.9), multiply_adds=0),
     ],
     broken={

@@ -112,12 +112,12 @@ def test_what_does_not_fit_is_refused_by_the_layers_name(case: Case):
 
 def graph_of(case: Case, variant: Variant) -> Graph:
     """The layer after those that it needs; they take inputs of 4 values."""
-    layers = [*map(layer_of, case.before), layer_of(variant.options)]
+    layers = [*map(layer_of, variant.before or case.before), layer_of(variant.options)]
     if variant.several:
         return Graph.build([*_branches(variant.several, layers[0])], (1,))
     if not case.before:
         return Graph.build(layers, variant.shapes[0])
-    return Graph.build([layers[0], layers[1]], (4,))
+    return Graph.build(layers, (4,))
 
 
 def _branches(shapes, layer: Layer) -> Iterator[Layer]:
