@@ -24,6 +24,7 @@ from dlcli.kernels.constants import zeros
 from dlcli.kernels.launch import Launch
 from dlcli.layers.base import Array
 from dlcli.pretrain.boltzmann.energy import Parameters, log_sum_exp, pieces, sigmoid, softplus, softplus_sum
+from dlcli.pretrain.boltzmann.products import times
 from dlcli.random import generator
 
 KNOTS = ((0, 0.0), (500, 0.5), (4500, 0.9), (14500, 1.0))  # steps and β of the paper's section 5
@@ -52,11 +53,6 @@ def graded(steps: int) -> Array:
     return result
 
 
-def linear(steps: int) -> Array:
-    """(steps + 1,): β from 0 to 1, evenly spaced."""
-    return np.linspace(0, 1, steps + 1)
-
-
 def base_rates(v: Array) -> Array:
     """(visible,): the biases of independent units with the means of v (N, visible); see `biases_of`."""
     return biases_of(np.asarray(v, np.float64).sum(axis=0), len(v))
@@ -78,7 +74,7 @@ def estimate_log_partition(
     ----------
     of: the RBM.
     base: a (visible,), see `base_rates`; by default 0.
-    betas: from 0 to 1, not decreasing (`graded`, `linear`). The more, the smaller σ.
+    betas: from 0 to 1, not decreasing (`graded`). The more, the smaller σ.
     chains: how many; they run side by side, a few MB of them at a time.
     seed: of their random numbers, which depend on nothing else.
 
@@ -111,7 +107,7 @@ def _log_weights(of: Parameters, base: Array, betas: Array, chains: int, rng: np
     for before, after in pairwise(betas.tolist()):
         _run(rise)
         sums = of.hidden_bias + up
-        total += (after - before) * (v @ (of.visible_bias - base))
+        total += (after - before) * times(v, of.visible_bias - base)
         total += softplus_sum(after * sums) - softplus_sum(before * sums)
         h[...] = rng.random(h.shape) < sigmoid(after * sums)
         _run(fall)

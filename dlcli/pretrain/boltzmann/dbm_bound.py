@@ -20,7 +20,7 @@ import numpy as np
 from dlcli.layers.base import Array
 from dlcli.pretrain.boltzmann.dbm import Dbm
 from dlcli.pretrain.boltzmann.energy import Parameters, sigmoid
-from dlcli.pretrain.boltzmann.exact import log_partition
+from dlcli.pretrain.boltzmann.products import product, product_transposed, times
 
 
 def bipartite(of: Dbm) -> Parameters:
@@ -62,7 +62,8 @@ def iterates(of: Dbm, v: Array, steps: int, tolerance: float = 0.0) -> Iterator[
     means = [np.asarray(v, np.float64)]
     last = len(of.weights) - 1
     for place, weights in enumerate(of.weights):
-        means.append(sigmoid(of.biases[place + 1] + (1 if place == last else 2) * (means[-1] @ weights)))
+        inputs = product(means[-1], weights)
+        means.append(sigmoid(of.biases[place + 1] + (1 if place == last else 2) * inputs))
     found = _measured(of, means)
     yield found
     for _ in range(steps):
@@ -78,22 +79,10 @@ def iterates(of: Dbm, v: Array, steps: int, tolerance: float = 0.0) -> Iterator[
 def bound(of: Dbm, v: Array, found: MeanField, log_z: float) -> Array:
     """The bound on log p(v), (N,), that these means give; log Z as it is, or as it has been estimated."""
     means = [np.asarray(v, np.float64), *found.means]
-    total = np.sum([mean @ bias for mean, bias in zip(means, of.biases, strict=True)], axis=0)
+    total = np.sum([times(mean, bias) for mean, bias in zip(means, of.biases, strict=True)], axis=0)
     for weights, below, above in zip(of.weights, means[:-1], means[1:], strict=True):
-        total += np.sum((below @ weights) * above, axis=1)
+        total += np.sum(product(below, weights) * above, axis=1)
     result: Array = total + sum(_entropy(mean) for mean in means[1:]) - log_z
-    return result
-
-
-def exact_log_likelihood(of: Dbm, v: Array, log_z: float) -> Array:
-    """log p(v), (N,), of a small machine: given v, the hidden layers, two or more, are another such machine.
-
-    Raises
-    ------
-    ValueError: both sides of that have more than 20 units.
-    """
-    hidden = [log_partition(bipartite(_given(of, row))) for row in np.asarray(v, np.float64)]
-    result: Array = v @ of.biases[0] + np.array(hidden) - log_z
     return result
 
 
@@ -106,14 +95,12 @@ def _between(of: Dbm, odd: int, even: int) -> Array:
     return np.zeros((len(of.biases[odd]), len(of.biases[even])))
 
 
-def _given(of: Dbm, row: Array) -> Dbm:
-    return Dbm(of.weights[1:], (of.biases[1] + row @ of.weights[0], *of.biases[2:]))
-
-
 def _asked(of: Dbm, means: Sequence[Array], layer: int) -> Array:
     """σ of what a layer gets from its neighbours."""
-    sums = of.biases[layer] + means[layer - 1] @ of.weights[layer - 1]
-    return sigmoid(sums + means[layer + 1] @ of.weights[layer].T if layer < len(of.weights) else sums)
+    sums = product(means[layer - 1], of.weights[layer - 1], of.biases[layer])
+    if layer < len(of.weights):
+        sums += product_transposed(means[layer + 1], of.weights[layer])
+    return sigmoid(sums)
 
 
 def _measured(of: Dbm, means: Sequence[Array]) -> MeanField:

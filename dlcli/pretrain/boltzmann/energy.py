@@ -23,6 +23,7 @@ import numpy as np
 
 from dlcli.kernels import draws
 from dlcli.layers.base import Array
+from dlcli.pretrain.boltzmann.products import product, times
 from dlcli.random import key
 
 PIECE = 4 << 20  # bytes of what is worked on at a time
@@ -69,13 +70,13 @@ class Parameters:
     def activations(self, v: Array) -> Array:
         """(N, hidden): c + Σ_i v_i W_ij, with v_i / σ_i² of Gaussian units, for v (N, visible)."""
         v = np.asarray(v, np.float64)
-        return self.hidden_bias + (v if self.variances is None else v / self.variances) @ self.weights
+        return product(v if self.variances is None else v / self.variances, self.weights, self.hidden_bias)
 
     def visible_term(self, v: Array) -> Array:
         """(N,): what the visible units alone add to the energy of v (N, visible)."""
         v = np.asarray(v, np.float64)
         if self.variances is None:
-            term: Array = -(v @ self.visible_bias)
+            term: Array = -times(v, self.visible_bias)
         else:
             term = np.sum((v - self.visible_bias) ** 2 / (2 * self.variances), axis=1)
         return term
@@ -118,13 +119,6 @@ def pieces(rows: int, values: int) -> Iterator[slice]:
         yield slice(start, min(start + size, rows))
 
 
-def energy(of: Parameters, v: Array, h: Array) -> Array:
-    """E(v, h), (N,), for v (N, visible) and h (N, hidden)."""
-    h = np.asarray(h, np.float64)
-    result: Array = of.visible_term(v) - np.sum(of.activations(v) * h, axis=1)
-    return result
-
-
 def free_energy(of: Parameters, v: Array) -> Array:
     """F(v), (N,), for v (N, visible); labels, where there are any, are left out."""
     result = np.empty(len(v))
@@ -147,18 +141,9 @@ def label_free_energies(of: Parameters, v: Array) -> Array:
     return result
 
 
-def pseudo_log_likelihood(of: Parameters, v: Array) -> Array:
-    """Σ_i log p(v_i | all other v), (N,), for binary v (N, visible): every bit is flipped in turn."""
-    result = np.empty(len(v))
-    for rows in pieces(len(v), of.visible + 4 * of.hidden):
-        x = np.asarray(v[rows], np.float64)
-        sums = of.activations(x)
-        result[rows] = sum(_log_conditional(of, x[:, i], sums, slice(i, i + 1)) for i in range(of.visible))
-    return result
-
-
 def estimated_pseudo_log_likelihood(of: Parameters, v: Array, bits: Array) -> Array:
-    """D · log σ(F(v with one bit flipped) − F(v)), (N,): an unbiased estimate of `pseudo_log_likelihood`.
+    """D · log σ(F(v with one bit flipped) − F(v)), (N,): an unbiased estimate of the pseudo-log-likelihood of binary v,
+    Σ_i log p(v_i | all other v).
 
     ``bits`` (N,) int64 are the bits' indices, each of the D = visible ones with the same chance (see `chosen_bits`).
     As in the RBM of DeepLearningTutorials, but that it flips the same bit of all samples, and a next one in every
@@ -182,7 +167,7 @@ def chosen_bits(visible: int, seed: int, epoch: int, samples: Array) -> Array:
     return (uniform[:, 0] * visible).astype(np.int64)
 
 
-def _log_conditional(of: Parameters, own: Array, sums: Array, bits: Array | slice) -> Array:
+def _log_conditional(of: Parameters, own: Array, sums: Array, bits: Array) -> Array:
     """log p(v_i | all other v), (N,): ``own`` (N,) are the v_i, ``bits`` their indices, ``sums`` the `activations`."""
     if of.variances is not None:
         raise ValueError("found Gaussian visible units, expected binary ones: theirs cannot be flipped")

@@ -23,6 +23,7 @@ from dlcli.kernels.sink import STORE
 from dlcli.layers.base import Array
 from dlcli.pretrain.boltzmann.energy import log_sum_exp, pieces
 from dlcli.pretrain.boltzmann.exact import check_units, states
+from dlcli.pretrain.boltzmann.products import product, product_transposed, times, transposed_product
 
 
 @dataclass(frozen=True)
@@ -97,9 +98,9 @@ def log_marginals(of: Machine, v: Array) -> Array:
     """
     v = np.asarray(v, np.float64)
     clamped, inner = _clamped(of, v)
-    parts = [log_sum_exp(clamped @ h.T + _own(inner, h), axis=1) for h in _hidden_states(of, len(v))]
+    parts = [log_sum_exp(product_transposed(clamped, h, _own(inner, h)), axis=1) for h in _hidden_states(of, len(v))]
     couplings = np.asarray(of.couplings, np.float64)[: of.visible, : of.visible]
-    result: Array = _own(couplings, v) + v @ of.bias[: of.visible] + log_sum_exp(np.stack(parts), axis=0)
+    result: Array = _own(couplings, v) + times(v, of.bias[: of.visible]) + log_sum_exp(np.stack(parts), axis=0)
     return result
 
 
@@ -112,16 +113,15 @@ def posterior_moments(of: Machine, v: Array) -> tuple[Moments, Array]:
     """
     v = np.asarray(v, np.float64)
     clamped, inner = _clamped(of, v)
-    norms = log_sum_exp(
-        np.stack([log_sum_exp(clamped @ h.T + _own(inner, h), axis=1) for h in _hidden_states(of, len(v))]), axis=0
-    )
+    parts = [log_sum_exp(product_transposed(clamped, h, _own(inner, h)), axis=1) for h in _hidden_states(of, len(v))]
+    norms = log_sum_exp(np.stack(parts), axis=0)
     means, second = np.zeros((len(v), of.hidden)), np.zeros((of.hidden, of.hidden))
     for h in _hidden_states(of, len(v)):
-        p = np.exp(clamped @ h.T + _own(inner, h) - norms[:, None])
-        means += p @ h
-        second += (h * p.mean(axis=0)[:, None]).T @ h
+        p = np.exp(product_transposed(clamped, h, _own(inner, h)) - norms[:, None])
+        means += product(p, h)
+        second += transposed_product(h * p.mean(axis=0)[:, None], h)
     s = np.concatenate([v, means], axis=1)
-    found = Moments(s.T @ s / len(s), s.mean(axis=0))
+    found = Moments(transposed_product(s, s) / len(s), s.mean(axis=0))
     found.second[of.visible :, of.visible :] = second
     return found, means
 
@@ -146,15 +146,17 @@ def model_moments(of: Machine, log_z: float) -> Moments:
     """
     a, b, exponents = _halves(of)
     p = np.exp(exponents - log_z)
-    of_a, of_b, across = p.sum(axis=1), p.sum(axis=0), a.T @ p @ b
-    second = np.block([[(a * of_a[:, None]).T @ a, across], [across.T, (b * of_b[:, None]).T @ b]])
-    return Moments(second, np.concatenate([of_a @ a, of_b @ b]))
+    of_a, of_b, across = p.sum(axis=1), p.sum(axis=0), transposed_product(a, product(p, b))
+    of_aa, of_bb = transposed_product(a * of_a[:, None], a), transposed_product(b * of_b[:, None], b)
+    second = np.block([[of_aa, across], [across.T, of_bb]])
+    return Moments(second, second.diagonal())  # a binary state is its square
 
 
 def _clamped(of: Machine, v: Array) -> tuple[Array, Array]:
     """What the hidden units' states are multiplied by given v, (N, hidden), and their couplings; in float64."""
     couplings = np.asarray(of.couplings, np.float64)
-    return of.bias[of.visible :] + v @ couplings[: of.visible, of.visible :], couplings[of.visible :, of.visible :]
+    inputs = product(v, couplings[: of.visible, of.visible :], of.bias[of.visible :])
+    return inputs, couplings[of.visible :, of.visible :]
 
 
 def _hidden_states(of: Machine, samples: int) -> Iterator[Array]:
@@ -171,12 +173,12 @@ def _halves(of: Machine) -> tuple[Array, Array, Array]:
     check_units(units)
     couplings, half = np.asarray(of.couplings, np.float64), units // 2
     a, b = states(half), states(units - half)
-    of_a = _own(couplings[:half, :half], a) + a @ of.bias[:half]
-    of_b = _own(couplings[half:, half:], b) + b @ of.bias[half:]
-    return a, b, of_a[:, None] + of_b + a @ couplings[:half, half:] @ b.T
+    of_a = _own(couplings[:half, :half], a) + times(a, of.bias[:half])
+    of_b = _own(couplings[half:, half:], b) + times(b, of.bias[half:])
+    return a, b, of_a[:, None] + product_transposed(product(a, couplings[:half, half:]), b, of_b)
 
 
 def _own(couplings: Array, s: Array) -> Array:
     """½ sᵀ S s of every row, (n,)."""
-    result: Array = 0.5 * np.sum((s @ couplings) * s, axis=1)
+    result: Array = 0.5 * np.sum(product(s, couplings) * s, axis=1)
     return result

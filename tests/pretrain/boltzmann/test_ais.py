@@ -11,14 +11,17 @@ from tests.pretrain.boltzmann.small import rbm
 LARGER = rbm(20, 10, seed=3, scale=0.8)
 
 
-def test_schedules_go_from_0_to_1():
-    for betas in (ais.graded(50), ais.linear(50)):
-        assert len(betas) == 51
-        assert (betas[0], betas[-1]) == (0, 1)
-        assert np.all(np.diff(betas) > 0)
+def linear(steps):
+    return np.linspace(0, 1, steps + 1)
+
+
+def test_the_schedule_goes_from_0_to_1():
+    betas = ais.graded(50)
+    assert len(betas) == 51
+    assert (betas[0], betas[-1]) == (0, 1)
+    assert np.all(np.diff(betas) > 0)
     paper = ais.graded(14500)
     assert [paper[500], paper[4500]] == pytest.approx([0.5, 0.9])
-    assert ais.linear(4)[1] == 0.25
 
 
 def test_base_rates_are_smoothed():
@@ -26,7 +29,7 @@ def test_base_rates_are_smoothed():
     assert 1 / (1 + np.exp(-ais.base_rates(v))) == pytest.approx([3.5 / 4, 0.5 / 4, 2.5 / 4])
 
 
-@pytest.mark.parametrize("schedule", [ais.graded, ais.linear])
+@pytest.mark.parametrize("schedule", [ais.graded, linear])
 def test_it_is_within_a_twentieth_of_a_nat(schedule):
     found = ais.estimate_log_partition(LARGER, betas=schedule(1000), chains=200, seed=1)
     log_z = exact.log_partition(LARGER)
@@ -54,7 +57,7 @@ def test_better_base_rates_lower_the_spread():
     of = rbm(20, 10, seed=3, scale=0.2)
     of = energy.Parameters(of.weights, np.linspace(-4, 4, 20), of.hidden_bias)
     spread = [
-        ais.estimate_log_partition(of, base, betas=ais.linear(20), chains=200).effective_chains
+        ais.estimate_log_partition(of, base, betas=linear(20), chains=200).effective_chains
         for base in (None, np.linspace(-4, 4, 20))
     ]
     assert spread[0] < spread[1]
@@ -72,7 +75,7 @@ def test_the_interval_is_of_the_mean_of_the_weights():
 
 def test_chains_are_functions_of_the_seed_and_come_in_pieces(monkeypatch):
     def run(seed, chains=20):
-        return ais.estimate_log_partition(LARGER, betas=ais.linear(10), chains=chains, seed=seed)
+        return ais.estimate_log_partition(LARGER, betas=linear(10), chains=chains, seed=seed)
 
     assert run(1) == run(1)
     assert run(1) != run(2)
@@ -83,9 +86,9 @@ def test_chains_are_functions_of_the_seed_and_come_in_pieces(monkeypatch):
 
 def test_what_cannot_be_estimated_is_refused():
     with pytest.raises(ValueError, match="Gaussian units or labels"):
-        ais.estimate_log_partition(rbm(3, 2, gaussian=True), betas=ais.linear(10))
+        ais.estimate_log_partition(rbm(3, 2, gaussian=True), betas=linear(10))
     with pytest.raises(ValueError, match="found 1 chains"):
-        ais.estimate_log_partition(LARGER, betas=ais.linear(10), chains=1)
+        ais.estimate_log_partition(LARGER, betas=linear(10), chains=1)
     for betas in ([0, 0.5], [0.1, 1], [0, 0.7, 0.6, 1], [1]):
         with pytest.raises(ValueError, match="not decreasing"):
             ais.estimate_log_partition(LARGER, betas=np.array(betas))

@@ -1,4 +1,4 @@
-"""Partition functions, probabilities and gradients, against loops over all states and differences."""
+"""Partition functions and likelihoods, against loops over all states and differences."""
 
 import math
 
@@ -9,14 +9,12 @@ from dlcli.pretrain.boltzmann import energy
 from dlcli.pretrain.boltzmann.energy import Parameters
 from dlcli.pretrain.boltzmann.exact import (
     is_small,
-    joint_probabilities,
-    likelihood_gradient,
     log_likelihood,
     log_partition,
-    model_statistics,
     states,
 )
 from tests.pretrain.boltzmann.small import binary, rbm, weight
+from tests.pretrain.boltzmann.sums import joint_probabilities, likelihood_gradient
 
 
 def test_states_are_all_and_in_order():
@@ -70,15 +68,6 @@ def test_the_gradient_is_that_of_the_likelihood(visible, hidden):
             assert array[index] == pytest.approx((ends[0] - ends[1]) / 2e-5, abs=1e-8)
 
 
-def test_statistics_of_the_model():
-    of = rbm(3, 2)
-    joint, v, h = joint_probabilities(of), np.array(binary(3)), np.array(binary(2))
-    found = model_statistics(of)
-    assert found.weights == pytest.approx(np.einsum("vh,vi,hj->ij", joint, v, h))
-    assert found.visible_bias == pytest.approx(joint.sum(axis=1) @ v)
-    assert found.hidden_bias == pytest.approx(joint.sum(axis=0) @ h)
-
-
 def test_grey_samples_give_no_more_than_the_mean_of_their_binary_ones():
     of, grey = rbm(3, 2), np.array([0.2, 0.5, 0.9])
     v = np.array(binary(3))
@@ -91,10 +80,8 @@ def test_grey_samples_give_no_more_than_the_mean_of_their_binary_ones():
 def test_pieces_change_nothing(monkeypatch):
     machines = [rbm(6, 4), rbm(4, 6), rbm(4, 5, classes=2), rbm(3, 4, gaussian=True)]
     whole = [log_partition(of) for of in machines]
-    statistics = model_statistics(machines[1]).weights
     monkeypatch.setattr(energy, "PIECE", 8 * 100)
     assert [log_partition(of) for of in machines] == pytest.approx(whole, rel=1e-13)
-    assert model_statistics(machines[1]).weights == pytest.approx(statistics, rel=1e-12)
 
 
 def test_the_smaller_side_decides():
@@ -103,9 +90,6 @@ def test_the_smaller_side_decides():
     expected = h @ of.hidden_bias + np.log1p(np.exp(of.visible_bias + h @ of.weights.T)).sum(axis=1)
     assert log_partition(of) == pytest.approx(math.log(np.exp(expected - expected.max()).sum()) + expected.max())
     assert log_partition(of.swapped()) == pytest.approx(log_partition(of))
-    p = np.exp(expected - log_partition(of))
-    assert model_statistics(of).hidden_bias == pytest.approx(p @ h)
-    assert model_statistics(of.swapped()).visible_bias == pytest.approx(p @ h)
     assert is_small(of)
     assert is_small(of.swapped())
     assert not is_small(rbm(21, 21))
@@ -118,7 +102,3 @@ def test_too_many_units_are_refused():
         log_partition(rbm(30, 21))
     with pytest.raises(ValueError, match=message):
         log_partition(rbm(3, 21, gaussian=True))
-    with pytest.raises(ValueError, match=message):
-        joint_probabilities(rbm(15, 6))
-    with pytest.raises(ValueError, match="Gaussian units or labels"):
-        model_statistics(rbm(2, 3, gaussian=True))
