@@ -122,8 +122,9 @@ STACK = [
         ({"type": "rbm"}, ["top"]),
         ({"type": "rbm", "up_down": {"sgd": {"learning_rate": 0.1}}}, ["hidden1", "hidden2", "top"]),
         ({"type": "dbm", "joint_training": {"sgd": {"learning_rate": 0.1}}}, ["hidden1", "hidden2"]),
+        ({"type": "boltzmann_machine", "chains": BATCH}, ["hidden1"]),
     ],
-    ids=["autoencoder", "cd", "pcd", "labels", "up-down", "dbm"],
+    ids=["autoencoder", "cd", "pcd", "labels", "up-down", "dbm", "general"],
 )
 def test_a_step_of_pretraining_allocates_nothing_of_a_batch_s_size(options, layers):
     network = Network(Graph.build(map(layer_of, STACK), (98,)))

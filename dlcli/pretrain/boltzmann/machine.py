@@ -7,7 +7,7 @@ diagonal,
 
 The first units are visible, the others, if any, hidden. The gradient of the mean log-likelihood by S_ij is
 ⟨s_i s_j⟩ with the visible units clamped to the data less the same of the free-running machine; by β_i, ⟨s_i⟩ likewise.
-Moments of data are computed by the engine, in float32; sums over all states in float64.
+Moments of data are of float32 (`dlcli.pretrain.boltzmann.clamped`), sums over all states of float64.
 """
 
 from collections.abc import Iterator
@@ -17,9 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dlcli.kernels import dense
-from dlcli.kernels.activation import LINEAR, SIGMOID
-from dlcli.kernels.constants import zeros
-from dlcli.kernels.sink import STORE
+from dlcli.kernels.activation import LINEAR
 from dlcli.layers.base import Array
 from dlcli.pretrain.boltzmann.energy import log_sum_exp, pieces
 from dlcli.pretrain.boltzmann.exact import check_units, states
@@ -47,46 +45,11 @@ class Moments(NamedTuple):
     first: Array
 
 
-def mean_field(of: Machine, s: Array, steps: int, damping: float) -> None:
-    """The hidden units' means given the visible ones, from what the visible ones alone ask for.
-
-    Parameters
-    ----------
-    of: the machine, float32.
-    s: (N, units) float32; the hidden units' part is written.
-    steps: how many times all means move at once to σ of their total inputs, see `hidden_means`.
-    damping: share of a mean that stays: without it, units that drive each other may swing for ever.
-    """
-    means = s[:, of.visible :]
-    means[...] = 0
-    if of.hidden:
-        means[...] = hidden_means(of, s)
-        for _ in range(steps):
-            means += s.dtype.type(1 - damping) * (hidden_means(of, s) - means)
-
-
-def hidden_means(of: Machine, s: Array) -> Array:
-    """(N, hidden): σ of every hidden unit's total input, from all other units of s (N, units)."""
-    means = np.empty((len(s), of.hidden), s.dtype)
-    dense.forward_transposed(s, of.couplings[of.visible :], of.bias[of.visible :], SIGMOID, means)
-    return means
-
-
 def visible_inputs(of: Machine, s: Array) -> Array:
     """(N, visible): every visible unit's total input, from all other units of s (N, units)."""
     inputs = np.empty((len(s), of.visible), s.dtype)
     dense.forward_transposed(s, of.couplings[: of.visible], of.bias[: of.visible], LINEAR, inputs)
     return inputs
-
-
-def moments(s: Array) -> Moments:
-    """Means over the rows of s (N, units), of states or of independent units' means."""
-    second, first = np.empty((s.shape[1], s.shape[1]), s.dtype), np.empty((1, s.shape[1]), s.dtype)
-    ones, unused = np.ones((len(s), 1), s.dtype), zeros(s.dtype, 3)
-    dense.weight_gradient(s, s, STORE, second, second, unused)
-    dense.weight_gradient(ones, s, STORE, first, first, unused)
-    share = s.dtype.type(1 / len(s))
-    return Moments(share * second, share * first[0])
 
 
 def log_marginals(of: Machine, v: Array) -> Array:
@@ -149,7 +112,7 @@ def model_moments(of: Machine, log_z: float) -> Moments:
     of_a, of_b, across = p.sum(axis=1), p.sum(axis=0), transposed_product(a, product(p, b))
     of_aa, of_bb = transposed_product(a * of_a[:, None], a), transposed_product(b * of_b[:, None], b)
     second = np.block([[of_aa, across], [across.T, of_bb]])
-    return Moments(second, second.diagonal())  # a binary state is its square
+    return Moments(second, second.diagonal().copy())  # a binary state is its square
 
 
 def _clamped(of: Machine, v: Array) -> tuple[Array, Array]:

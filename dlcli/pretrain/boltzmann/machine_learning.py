@@ -14,25 +14,22 @@ from dlcli import random
 from dlcli.data.pipeline import Batch, BatchSource
 from dlcli.kernels import gibbs
 from dlcli.layers.base import Array, ParameterSpec
-from dlcli.losses.sigmoid_cross_entropy import SigmoidCrossEntropy
 from dlcli.optim.base import Optimiser
 from dlcli.optim.schedules.base import Clock
+from dlcli.pretrain.boltzmann.clamped import Averages, Clamped
 from dlcli.pretrain.boltzmann.energy import sigmoid
 from dlcli.pretrain.boltzmann.exact import MOST_UNITS
+from dlcli.pretrain.boltzmann.learner import run
 from dlcli.pretrain.boltzmann.machine import (
     Machine,
     Moments,
     log_marginals,
     log_partition,
-    mean_field,
     model_moments,
-    moments,
     posterior_moments,
-    visible_inputs,
 )
 from dlcli.training.objective import Objective, StepResult
 
-LOSS = SigmoidCrossEntropy()
 QUIETLY = np.errstate(over="ignore", invalid="ignore")  # what is no longer finite is met as divergence
 
 
@@ -40,7 +37,7 @@ QUIETLY = np.errstate(over="ignore", invalid="ignore")  # what is no longer fini
 class Phases:
     """How the two kinds of moments are taken.
 
-    mean_field_steps, damping: see `mean_field`. chains, sweeps: persistent chains, and sweeps of each per update.
+    mean_field_steps, damping: see `Clamped`. chains, sweeps: persistent chains, and sweeps of each per update.
     exact: sums over all hidden states instead of mean field, and over all states instead of chains where there are at
     most `MOST_UNITS` units.
     """
@@ -89,8 +86,8 @@ class Pieces:
         found = places(machine, Moments(machine.couplings, machine.bias))
         for name, array in self.there().items():
             found[name][...] = array
-        v, h = slice(0, machine.visible), slice(machine.visible, None)
-        machine.couplings[h, v] = machine.couplings[v, h].T
+        if self.weights is not None:
+            machine.couplings[machine.visible :, : machine.visible] = self.weights.T
 
 
 def places(of: Machine, moments: Moments) -> dict[str, Array]:
@@ -148,6 +145,8 @@ class MachineLearning(Objective):
         machine = self._machine
         arguments = (machine.couplings, machine.bias, phases.sweeps, self._chains)
         self._sweeps = gibbs.sweeps.plan(random.key(seed, "gibbs", own), self._time, *arguments)
+        self._averages = None if self._exact else Averages(self._chains)
+        self._clamped: dict[int, Clamped] = {}  # by the mini-batch's size
 
     def _begin_chains(self, seed: int) -> Array:
         """Independent units, visible ones as their biases say."""
@@ -164,10 +163,9 @@ class MachineLearning(Objective):
     def step(self, batch: Batch, clock: Clock) -> StepResult:
         self._updater.begin(clock)
         self._pieces.copy_to(self._machine)
-        s = self._states(batch)
-        data = self._data_moments(s)
-        log_z = self._log_partition()
-        total = float(np.add.reduce(self._losses(s))) + len(s) * log_z
+        clamped = self._hold(batch)
+        data, log_z = self._infer(clamped) or clamped.moments(), self._log_partition()
+        total = float(np.add.reduce(self._losses(clamped))) + len(batch.x) * log_z
         if math.isfinite(total):
             self._learn(data, self._model_moments(clock, log_z))
         return StepResult(total, None)
@@ -177,9 +175,9 @@ class MachineLearning(Objective):
         self._pieces.copy_to(self._machine)
         total = 0.0
         for batch in source.iterate(batch_size):
-            s = self._states(batch)
-            self._data_moments(s)
-            total += float(np.add.reduce(self._losses(s)))
+            clamped = self._hold(batch)
+            self._infer(clamped)
+            total += float(np.add.reduce(self._losses(clamped)))
         return {"loss": total / len(source) + self._log_partition()}
 
     def tensors(self) -> dict[str, Array]:
@@ -194,47 +192,44 @@ class MachineLearning(Objective):
     def first_bad_layer(self) -> str:
         return self._layer
 
-    def _states(self, batch: Batch) -> Array:
-        """(N, units): the batch in the visible units' places."""
-        s = np.zeros((len(batch.x), len(self._machine.bias)), self._machine.bias.dtype)
-        s[:, : self._machine.visible] = batch.x.reshape(len(batch.x), -1)
-        return s
+    def _hold(self, batch: Batch) -> Clamped:
+        """The batch in the visible units' places."""
+        n = len(batch.x)
+        if n not in self._clamped:
+            self._clamped[n] = Clamped(self._machine, n, self._steps, self._phases.damping)
+        self._clamped[n].hold(batch.x)
+        return self._clamped[n]
 
-    def _data_moments(self, s: Array) -> Moments:
-        """The moments given the visible units of s, where the hidden units' means are written."""
-        machine, phases = self._machine, self._phases
-        if phases.exact:
-            found, s[:, machine.visible :] = posterior_moments(machine, s[:, : machine.visible])
-            return found
-        mean_field(machine, s, self._steps, phases.damping)
-        return moments(s)
+    def _infer(self, clamped: Clamped) -> Moments | None:
+        """Write the hidden units' means; the moments given the visible ones, where these are not the means' own."""
+        if not self._phases.exact:
+            clamped.mean_field()
+            return None
+        found, means = posterior_moments(self._machine, clamped.v)
+        clamped.believe(means)
+        return found
 
     def _log_partition(self) -> float:
         """log Z where it is part of the loss, else 0."""
         return log_partition(self._machine) if self._exact else 0.0
 
     def _model_moments(self, clock: Clock, log_z: float) -> Moments:
-        if self._exact:
+        if self._averages is None:
             return model_moments(self._machine, log_z)
         self._time[0] = clock.step * self._phases.sweeps
-        for launch in self._sweeps:
-            launch.run()
-        return moments(self._chains)
+        run(self._sweeps)
+        return self._averages.take()
 
-    def _losses(self, s: Array) -> Array:
+    def _losses(self, clamped: Clamped) -> Array:
         """Each sample's loss, (N,) float64; without log Z where it is −log p(v)."""
-        machine = self._machine
-        v = s[:, : machine.visible]
-        if self._exact:
-            return -log_marginals(machine, v)
-        losses = np.empty(len(s))
-        LOSS.evaluate(visible_inputs(machine, s), np.ascontiguousarray(v), losses)
-        return losses
+        return -log_marginals(self._machine, clamped.v) if self._exact else clamped.cross_entropies()
 
     def _learn(self, data: Moments, model: Moments) -> None:
-        difference = Moments(model.second - data.second, model.first - data.first)
-        np.fill_diagonal(difference.second, 0)
-        found = places(self._machine, difference)
+        """Change the parameters by the moments' difference, for which the model's give their place."""
+        np.subtract(model.second, data.second, out=model.second, casting="same_kind")
+        np.subtract(model.first, data.first, out=model.first, casting="same_kind")
+        np.fill_diagonal(model.second, 0)
+        found = places(self._machine, model)
         for piece in self._pieces.there():
             self._updater.gradients[self._names[piece]][...] = found[piece]
         self._updater.finish()
