@@ -11,6 +11,8 @@ from click.shell_completion import CompletionItem
 
 Decorator = Callable[[Any], Any]
 
+MOST_STEPS = 1_000_000_000  # of a Gibbs chain: years, and far from what counts them
+
 
 def examples(*lines: str) -> str:
     """An epilog of examples, one command a line, left as it is by click."""

@@ -32,11 +32,11 @@ FEW = 10  # effective chains, below which the estimate is not to be trusted
     help="Which part of the data; by default the test set, else the validation set.",
 )  # fmt: skip
 @click.option(
-    "--chains", type=click.IntRange(2), default=100, show_default=True, metavar="N",
+    "--chains", type=click.IntRange(2, 1_000_000), default=100, show_default=True, metavar="N",
     help="Chains of the estimate, where both sides have more than 20 units.",
 )  # fmt: skip
 @click.option(
-    "--steps", type=click.IntRange(1), default=5000, show_default=True, metavar="N",
+    "--steps", type=click.IntRange(1, 10_000_000), default=5000, show_default=True, metavar="N",
     help="Steps of each chain: the more, the smaller the estimate's error.",
 )  # fmt: skip
 @threads_option

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from dlcli.cli.inputs import Split
-from dlcli.cli.options import checkpoint_option, examples, label_option, run_argument, threads_option
+from dlcli.cli.options import MOST_STEPS, checkpoint_option, examples, label_option, run_argument, threads_option
 from dlcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ COLUMNS = 10
     help="Which part of the data is reconstructed; by default the test set, else the validation set.",
 )  # fmt: skip
 @click.option(
-    "--steps", type=click.IntRange(1), default=100, show_default=True, metavar="N",
+    "--steps", type=click.IntRange(1, MOST_STEPS), default=100, show_default=True, metavar="N",
     help="Gibbs steps from one sample of a chain to the next.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, metavar="N", help="Seed of the chains.")

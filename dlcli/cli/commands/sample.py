@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dlcli.cli.options import checkpoint_option, examples, label_option, run_argument, threads_option
+from dlcli.cli.options import MOST_STEPS, checkpoint_option, examples, label_option, run_argument, threads_option
 from dlcli.cli.output import print_line, write_npz
 from dlcli.errors import UsageError
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dlcli.trained import Trained
 
 SUFFIXES = (".png", ".npz")
+MOST_SAMPLES = 10_000_000
 
 
 @click.command(
@@ -24,9 +25,12 @@ SUFFIXES = (".png", ".npz")
     )
 )
 @run_argument
-@click.option("--count", type=click.IntRange(1), default=20, show_default=True, metavar="N", help="How many samples.")
 @click.option(
-    "--steps", type=click.IntRange(1), default=200, show_default=True, metavar="N",
+    "--count", type=click.IntRange(1, MOST_SAMPLES), default=20, show_default=True, metavar="N",
+    help="How many samples.",
+)  # fmt: skip
+@click.option(
+    "--steps", type=click.IntRange(1, MOST_STEPS), default=200, show_default=True, metavar="N",
     help="Gibbs steps from the random start of each sample's chain.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, metavar="N", help="Seed of the chains.")

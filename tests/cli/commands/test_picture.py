@@ -66,6 +66,7 @@ def test_samples_have_a_row_for_each_chain(belief, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["samples", "--steps", "1" + 20 * "0"], "is not in the range 1<=x<=1000000000"),
         (["--output", "w.jpg"], "expected a name that ends in .png"),
         (["samples", "--label", "1"], "the model was trained without labels"),
         (["--layer", "hidden2"], "hidden2 (dense) does not look at the samples"),

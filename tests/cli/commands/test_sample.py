@@ -31,6 +31,8 @@ def test_files_have_the_same(belief, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["--steps", "1" + 20 * "0"], "is not in the range 1<=x<=1000000000"),
+        (["--count", "1" + 20 * "0"], "is not in the range 1<=x<=10000000"),
         (["--label", "1"], "found label 1, but the model was trained without labels"),
         (["--output", "s.jpg"], "expected a name that ends in .png or .npz"),
         (["--layer", "output"], "found no generative model with output at the top"),
