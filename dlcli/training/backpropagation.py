@@ -42,7 +42,7 @@ class Backpropagation(Objective):
     optimiser: how gradients change parameters.
     auxiliary: losses that serve training alone, each at a head of its own.
     frozen: names of parameters that stay as they are.
-    kept: names of tensors that outlive the stage (see `Objective.kept`).
+    kept: names of tensors that outlive the stage, each by the name under which it does (see `Objective.kept`).
     notes: what must be known of them.
     """
 
@@ -54,13 +54,13 @@ class Backpropagation(Objective):
         *,
         auxiliary: Sequence[Loss] = (),
         frozen: Collection[str] = (),
-        kept: Collection[str] = (),
+        kept: Mapping[str, str] | None = None,
         notes: Mapping[str, Any] | None = None,
     ) -> None:
         self.network = network
         self._loss = loss
         self._losses = (loss, *auxiliary)
-        self._kept, self._notes = tuple(kept), dict(notes or {})
+        self._kept, self._notes = dict(kept or {}), dict(notes or {})
         graph = network.graph
         trained = {name: array for name, array in network.parameters.items() if name not in frozen}
         self._updater = optimiser.updater(trained, graph.parameters)
@@ -118,7 +118,9 @@ class Backpropagation(Objective):
         return self.network.tensors | self._updater.state
 
     def kept(self) -> dict[str, Array]:
-        return {name: self.network.tensors[name] for name in self._kept}
+        """Copies: later stages change the network's own."""
+        tensors = self.network.tensors
+        return {called: tensors[name].copy() for called, name in self._kept.items()}
 
     def notes(self) -> dict[str, Any]:
         return self._notes

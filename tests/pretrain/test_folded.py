@@ -272,7 +272,8 @@ def test_a_convolution_reconstructs_its_inputs(pooling, tied):
     expected = -np.mean(np.sum(IMAGES * np.log(y) + (1 - IMAGES) * np.log(1 - y), axis=(1, 2, 3)))
     source = BatchSource(IMAGES, IMAGES)
     assert objective.evaluate(source, 3)["loss"] == pytest.approx(expected, rel=1e-5)
-    assert objective.kept().keys() == {"conv.mirror/bias", *([] if tied else ["conv.mirror/weights"])}
+    mirror, encoder = ["conv.mirror/bias"], ["conv.encoder/weights", "conv.encoder/bias"]
+    assert objective.kept().keys() == {*mirror, *encoder, *([] if tied else ["conv.mirror/weights"])}
 
 
 @pytest.mark.parametrize("pooling", [None, "switches", "upsampling"])

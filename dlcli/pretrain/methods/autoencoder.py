@@ -29,6 +29,11 @@ from dlcli.training.objective import Objective
 MIRROR = "mirror"  # among what is noted of a layer: the mirror's layers, each with its name and its options
 
 
+def encoder_name(layer: str, parameter: str) -> str:
+    """The name under which a layer's parameter is kept as pretraining has left it, for its mirror to fit."""
+    return f"{layer}.encoder/{parameter}"
+
+
 class Autoencoder(Method):
     """Layer and mirror learn to reconstruct the layer's input.
 
@@ -135,7 +140,10 @@ class Autoencoder(Method):
         autoencoder.initialise(own)
         units: Activation = "sigmoid" if isinstance(loss, SigmoidCrossEntropy) else activation
         notes = {node.name: {MIRROR: _described(graph, node.name, units)}}
-        return Backpropagation(autoencoder, loss, task.optimiser, kept=own, notes=notes)
+        kept = {name: name for name in own} | {
+            encoder_name(node.name, each): node.source(each) for each in node.parameters
+        }
+        return Backpropagation(autoencoder, loss, task.optimiser, kept=kept, notes=notes)
 
     def _mirror(self, node: Node, activation: Activation) -> Layer:
         return node.layer.reconstructor(node.inputs, name=node.name, activation=activation, tied=self.tied)
