@@ -6,9 +6,11 @@ question; the distribution at β, from 0 to 1, is
 
     p*_β(v) = e^{(1−β) aᵀv + β bᵀv} Π_j (1 + e^{β (c_j + Σ_i v_i W_ij)})
 
-A chain's weight, the product of the ratios p*_β'(v) / p*_β(v) along its way, has the mean Z / Z_0. A deep Boltzmann
-machine's odd and even layers are the two sides of one RBM (`dlcli.pretrain.boltzmann.dbm_bound.bipartite`), which
-is what Salakhutdinov and Hinton, "Deep Boltzmann machines" (2009), section 3.1, run it on.
+A chain's weight, the product of the ratios p*_β'(v) / p*_β(v) along its way, has the mean Z / Z_0. Labels, a group of
+which one is on, are visible units as well, without a bias at first, and drawn from the softmax of their total inputs.
+A deep Boltzmann machine's odd and even layers are the two sides of one RBM
+(`dlcli.pretrain.boltzmann.dbm_bound.bipartite`), which is what Salakhutdinov and Hinton, "Deep Boltzmann machines"
+(2009), section 3.1, run it on.
 """
 
 import math
@@ -68,40 +70,51 @@ def biases_of(counts: Array, samples: int) -> Array:
 def estimate_log_partition(
     of: Parameters, base: Array | None = None, *, betas: Array, chains: int = 100, seed: int = 0
 ) -> Estimate:
-    """Estimate log Z of a binary RBM.
+    """Estimate log Z of a binary RBM, with labels or without.
 
     Parameters
     ----------
     of: the RBM.
-    base: a (visible,), see `base_rates`; by default 0.
+    base: a (visible,), without labels, see `base_rates`; by default 0.
     betas: from 0 to 1, not decreasing (`graded`). The more, the smaller σ.
     chains: how many; they run side by side, a few MB of them at a time.
     seed: of their random numbers, which depend on nothing else.
 
     Raises
     ------
-    ValueError: the RBM has Gaussian units or labels; there are less than two chains; or the betas are not as said.
+    ValueError: the RBM has Gaussian units; there are less than two chains; or the betas are not as said.
     """
-    of.swapped()  # binary on both sides
+    if of.variances is not None:
+        raise ValueError("found Gaussian units, expected an RBM of binary units")
     if chains < 2:
         raise ValueError(f"found {chains} chains, expected 2 or more: their spread is the estimate's error")
     if len(betas) < 2 or betas[0] != 0 or betas[-1] != 1 or np.any(np.diff(betas) < 0):
         raise ValueError("found other betas than expected: from 0 to 1, not decreasing")
     base = np.zeros(of.visible) if base is None else np.asarray(base, np.float64)
-    weights = np.concatenate([
-        _log_weights(of, base, betas, rows.stop - rows.start, generator(seed, "annealing", rows.start))
+    start = of.hidden * math.log(2) + float(softplus(base).sum())  # log Z_0
+    labels = 0 if of.label_bias is None else len(of.label_bias)
+    if of.label_weights is not None and of.label_bias is not None:
+        weights = np.concatenate([of.weights, of.label_weights])
+        of = Parameters(weights, np.concatenate([of.visible_bias, of.label_bias]), of.hidden_bias)
+        base, start = np.append(base, np.zeros(labels)), start + math.log(labels)
+    log_weights = np.concatenate([
+        _log_weights(of, base, labels, betas, rows.stop - rows.start, generator(seed, "annealing", rows.start))
         for rows in pieces(chains, 4 * (of.visible + of.hidden))
     ])  # fmt: skip
-    start = of.hidden * math.log(2) + float(softplus(base).sum())  # log Z_0
-    return _estimate(weights, start)
+    return _estimate(log_weights, start)
 
 
-def _log_weights(of: Parameters, base: Array, betas: Array, chains: int, rng: np.random.Generator) -> Array:
-    """log w of every chain, (chains,). Products are of float32: their errors are far below the estimate's."""
+def _log_weights(
+    of: Parameters, base: Array, labels: int, betas: Array, chains: int, rng: np.random.Generator
+) -> Array:
+    """log w of every chain, (chains,); the last ``labels`` visible units are a group of which one is on.
+
+    Products are of float32: their errors are far below the estimate's.
+    """
     total, weights = np.zeros(chains), np.ascontiguousarray(of.weights, np.float32)
     v, up = np.empty((chains, of.visible), np.float32), np.empty((chains, of.hidden), np.float32)
     h, down = np.empty_like(up), np.empty_like(v)
-    v[...] = rng.random(v.shape) < sigmoid(base)
+    _draw(v, np.broadcast_to(base, v.shape), labels, rng)
     rise = dense.forward.plan(v, weights, zeros(v.dtype, of.hidden), LINEAR, up)
     fall = dense.input_gradient.plan(h, weights, down)
     for before, after in pairwise(betas.tolist()):
@@ -111,8 +124,18 @@ def _log_weights(of: Parameters, base: Array, betas: Array, chains: int, rng: np
         total += softplus_sum(after * sums) - softplus_sum(before * sums)
         h[...] = rng.random(h.shape) < sigmoid(after * sums)
         _run(fall)
-        v[...] = rng.random(v.shape) < sigmoid((1 - after) * base + after * (of.visible_bias + down))
+        _draw(v, (1 - after) * base + after * (of.visible_bias + down), labels, rng)
     return total
+
+
+def _draw(v: Array, inputs: Array, labels: int, rng: np.random.Generator) -> None:
+    """Visible states v (chains, visible) given total inputs of the same shape."""
+    v[...] = rng.random(v.shape) < sigmoid(inputs)
+    if labels:
+        own = inputs[:, -labels:]
+        reached = np.cumsum(np.exp(own - own.max(axis=1, keepdims=True)), axis=1)
+        chosen = np.argmax(reached > rng.random((len(v), 1)) * reached[:, -1:], axis=1)
+        v[:, -labels:] = np.arange(labels) == chosen[:, None]
 
 
 def _run(launches: Sequence[Launch]) -> None:

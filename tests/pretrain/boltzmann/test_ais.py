@@ -53,6 +53,27 @@ def test_few_steps_give_no_bias():
     assert abs(ratios.mean() - 1) < 3 * error
 
 
+def test_labels_are_a_group_of_which_one_is_on():
+    of, base = rbm(5, 3, seed=5, classes=3), np.linspace(-1, 1, 5)
+    log_z = exact.log_partition(of)
+    found = ais.estimate_log_partition(of, base, betas=linear(500), chains=200, seed=1)
+    assert found.log_z == pytest.approx(log_z, abs=0.05)
+    assert found.low < log_z < found.high
+    few = [
+        ais.estimate_log_partition(of, base, betas=np.array([0, 0.3, 0.8, 1]), chains=500, seed=s) for s in range(60)
+    ]
+    ratios = np.exp([each.log_z - log_z for each in few])
+    assert abs(ratios.mean() - 1) < 3 * ratios.std() / math.sqrt(len(ratios)) < 0.06
+
+
+def test_labels_are_drawn_from_their_softmax():
+    v, inputs = np.empty((20_000, 5)), np.array([[0.5, -1.0, 0.0, 1.0, 2.0]])
+    ais._draw(v, np.broadcast_to(inputs, v.shape), 3, np.random.default_rng(1))
+    assert (v[:, 2:].sum(axis=1) == 1).all()
+    p = np.concatenate([1 / (1 + np.exp(-inputs[0, :2])), np.exp([0.0, 1, 2]) / np.exp([0.0, 1, 2]).sum()])
+    np.testing.assert_allclose(v.mean(axis=0), p, atol=4 * 0.5 / 20_000**0.5)
+
+
 def test_better_base_rates_lower_the_spread():
     of = rbm(20, 10, seed=3, scale=0.2)
     of = energy.Parameters(of.weights, np.linspace(-4, 4, 20), of.hidden_bias)
@@ -85,7 +106,7 @@ def test_chains_are_functions_of_the_seed_and_come_in_pieces(monkeypatch):
 
 
 def test_what_cannot_be_estimated_is_refused():
-    with pytest.raises(ValueError, match="Gaussian units or labels"):
+    with pytest.raises(ValueError, match="found Gaussian units"):
         ais.estimate_log_partition(rbm(3, 2, gaussian=True), betas=linear(10))
     with pytest.raises(ValueError, match="found 1 chains"):
         ais.estimate_log_partition(LARGER, betas=linear(10), chains=1)
