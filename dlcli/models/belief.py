@@ -6,20 +6,17 @@ those that the up-down algorithm has given them for generation.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
 from dlcli import random
-from dlcli.errors import CheckpointError, UsageError
-from dlcli.graph import Node
+from dlcli.errors import UsageError
 from dlcli.layers.base import Array, Shape
 from dlcli.layers.class_rbm import ClassRbm
 from dlcli.models.features import chosen_layer, passes
 from dlcli.models.generative import Generative
+from dlcli.models.restricted import directed_of, rbm_nodes, rbm_of
 from dlcli.pretrain.boltzmann.rbm import Rbm
-from dlcli.pretrain.units.base import Units
-from dlcli.pretrain.units.binary import Binary
 from dlcli.pretrain.units.gaussian import Gaussian
 from dlcli.trained import Trained
 
@@ -103,60 +100,22 @@ def belief_network(trained: Trained, layer: str | None) -> BeliefNetwork | None:
 
     Raises
     ------
-    UsageError: something else stands between them.
-    CheckpointError: the checkpoint does not describe them.
+    UsageError: something else stands between them, or one with labels.
+    CheckpointError: the checkpoint does not describe them, or their arrays do not fit.
     """
     nodes = trained.network.graph.nodes
-    places = [place for place, node in enumerate(nodes) if f"{node.name}.rbm/weights" in trained.models]
+    machines = rbm_nodes(trained)
     if layer is not None:
-        top = nodes.index(chosen_layer(trained, layer))
-        places = [place for place in places if place <= top] if top in places else []
-    if not places:
+        top = chosen_layer(trained, layer)
+        machines = machines[: machines.index(top) + 1] if top in machines else []
+    if not machines:
         return None
-    for node in (nodes[place] for place in range(places[-1]) if place not in places):
-        if not passes(node):
-            raise UsageError(f"{node.name} stands below {nodes[places[-1]].name} and is no RBM; expected --layer")
-    *below, uppermost = [nodes[place] for place in places]
+    *below, uppermost = machines
+    for node in nodes[: nodes.index(uppermost)]:
+        if isinstance(node.layer, ClassRbm) or not (node in below or passes(node)):
+            what = "has labels" if node in below else "is no RBM"
+            raise UsageError(f"{node.name} stands below {uppermost.name} and {what}; expected --layer")
     recognition = [rbm_of(trained, node) for node in below]
-    machines = [_directed(trained, node) or rbm for node, rbm in zip(below, recognition, strict=True)]
+    directed = [directed_of(trained, node) or rbm for node, rbm in zip(below, recognition, strict=True)]
     shape = trained.network.graph.input_shape
-    return BeliefNetwork([*machines, rbm_of(trained, uppermost)], shape, recognition)
-
-
-def rbm_of(trained: Trained, node: Node) -> Rbm:
-    """The RBM that a layer was pretrained as.
-
-    Raises
-    ------
-    CheckpointError: the checkpoint does not describe it.
-    """
-    models, prefix = trained.models, f"{node.name}.rbm"
-    try:
-        note = trained.notes[node.name]
-        rbm = Rbm(
-            weights=models[f"{prefix}/weights"],
-            visible_bias=models[f"{prefix}/visible_bias"],
-            hidden_bias=models[f"{prefix}/bias"],
-            visible=_units(note["visible"]),
-            hidden=_units(note["hidden"]),
-            labels=node.layer.classes if isinstance(node.layer, ClassRbm) else 0,
-            log_variance=models.get(f"{prefix}/log_variance"),
-        )
-        sizes = (len(rbm.visible_bias), len(rbm.hidden_bias))
-        if rbm.weights.shape != sizes:
-            raise ValueError(f"weights of shape {list(rbm.weights.shape)}, expected {list(sizes)}")
-    except (KeyError, ValueError, TypeError) as error:
-        raise CheckpointError(f"{trained.path}: its notes on {node.name} are not those of dlcli: {error}") from error
-    return rbm
-
-
-def _directed(trained: Trained, node: Node) -> Rbm | None:
-    """A layer with weights of its own for generation, as a machine of which only the way down is used."""
-    weights, bias = (trained.models.get(f"{node.name}.generation/{name}") for name in ("weights", "bias"))
-    if weights is None or bias is None:
-        return None
-    return Rbm(np.ascontiguousarray(weights.T), bias, np.zeros(len(weights), weights.dtype), Binary(), Binary())
-
-
-def _units(options: dict[str, Any]) -> Units:
-    return Units.members()[options["type"]].model_validate(options)
+    return BeliefNetwork([*directed, rbm_of(trained, uppermost)], shape, recognition)

@@ -2,20 +2,22 @@
 
 from collections.abc import Iterator
 from itertools import count as count_from
+from itertools import pairwise
 
 import numpy as np
 
 from dlcli import random
-from dlcli.errors import CheckpointError, UsageError
+from dlcli.errors import UsageError
 from dlcli.graph import Node
 from dlcli.kernels import dense
 from dlcli.kernels.activation import SIGMOID
 from dlcli.kernels.mean_field import mean_field
 from dlcli.layers.base import Array, Shape
-from dlcli.models.features import chosen_layer
+from dlcli.models.features import check_sees_samples
 from dlcli.models.generative import Generative
+from dlcli.models.kept import kept, sides
 from dlcli.pretrain.boltzmann.dbm import Dbm, Gibbs
-from dlcli.pretrain.methods.dbm import DbmNames
+from dlcli.pretrain.methods.dbm import DbmNames, visible_units
 from dlcli.trained import Trained
 
 
@@ -56,16 +58,22 @@ def deep_boltzmann_machine(trained: Trained, layer: str | None) -> DeepBoltzmann
 
     Raises
     ------
-    UsageError: a layer is named that is not its uppermost.
-    CheckpointError: arrays are missing, or do not fit each other.
+    UsageError: a layer is named that is not its uppermost, or it is the machine of another layer's outputs.
+    CheckpointError: its arrays do not fit its layers.
     """
     nodes = dbm_nodes(trained)
     if not nodes or trained.experiment.pretrain is None:
         return None
-    if layer is not None and chosen_layer(trained, layer) is not nodes[-1]:
-        raise UsageError(f"found layer {layer}, expected {nodes[-1].name}: a deep Boltzmann machine is one whole")
+    check_uppermost(nodes, layer)
+    check_sees_samples(trained, nodes[0])
     shape, method = trained.network.graph.input_shape, trained.experiment.pretrain.method.joint()
     return DeepBoltzmannMachine(dbm_of(trained, nodes), shape, getattr(method, "mean_field_steps", 0))
+
+
+def check_uppermost(nodes: list[Node], layer: str | None) -> None:
+    """Raise UsageError where a layer is named that is not a deep machine's uppermost."""
+    if layer not in (None, nodes[-1].name):
+        raise UsageError(f"found layer {layer}, expected {nodes[-1].name}: a deep Boltzmann machine is one whole")
 
 
 def dbm_nodes(trained: Trained) -> list[Node]:
@@ -74,15 +82,11 @@ def dbm_nodes(trained: Trained) -> list[Node]:
 
 
 def dbm_of(trained: Trained, nodes: list[Node]) -> Dbm:
-    """The machine of these layers; raises `CheckpointError` where arrays are missing, or do not fit each other."""
-    models, names = trained.models, [DbmNames(node.name) for node in nodes]
-    try:
-        weights = tuple(models[own.weights] for own in names)
-        biases = (models[names[0].visible_bias], *(models[own.hidden_bias] for own in names))
-    except KeyError as error:
-        raise CheckpointError(f"{trained.path}: found no {error} of its deep Boltzmann machine") from error
-    sizes = [len(bias) for bias in biases]
-    for place, array in enumerate(weights):
-        if array.shape != (sizes[place], sizes[place + 1]):
-            raise CheckpointError(f"{trained.path}: the layers of its deep Boltzmann machine do not fit each other")
-    return Dbm(weights, biases)
+    """The machine of these layers; raises `CheckpointError` where arrays are missing, or do not fit the layers."""
+    names = [DbmNames(node.name) for node in nodes]
+    sizes = [visible_units(nodes[0], trained.network), *(sides(trained, node)[1] for node in nodes)]
+    biases = (names[0].visible_bias, *(own.hidden_bias for own in names))
+    return Dbm(
+        tuple(kept(trained, own.weights, shape) for own, shape in zip(names, pairwise(sizes), strict=True)),
+        tuple(kept(trained, name, (size,)) for name, size in zip(biases, sizes, strict=True)),
+    )

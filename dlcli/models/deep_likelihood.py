@@ -8,12 +8,11 @@ import numpy as np
 from dlcli.data.pipeline import BatchSource
 from dlcli.errors import UsageError
 from dlcli.graph import Node
+from dlcli.models.features import inputs_of
+from dlcli.models.partition import Annealing, Likelihood, normalised
 from dlcli.network import Network
-from dlcli.pretrain.boltzmann.ais import biases_of, estimate_log_partition, graded
 from dlcli.pretrain.boltzmann.dbm import Dbm
 from dlcli.pretrain.boltzmann.dbm_bound import bipartite, bound, mean_field
-from dlcli.pretrain.boltzmann.exact import is_small, log_partition
-from dlcli.pretrain.boltzmann.likelihood import Annealing, Likelihood, inputs_of
 
 STEPS, TOLERANCE = 50, 1e-4  # of mean field: the bound no longer changes visibly
 
@@ -39,10 +38,4 @@ def measure_bound(of: Dbm, node: Node, network: Network, source: BatchSource, an
         total += float(bound(of, v, found, 0.0).sum())
         for counts, means in zip(activity, found.means[::2], strict=True):
             counts += means.sum(axis=0)
-    mean, sides = total / len(source), bipartite(of)
-    if is_small(sides):
-        log_z = log_partition(sides)
-        return Likelihood(mean - log_z, mean - log_z, mean - log_z, log_z, None)
-    base, betas = biases_of(np.concatenate(activity), len(source)), graded(annealing.steps)
-    z = estimate_log_partition(sides, base, betas=betas, chains=annealing.chains, seed=annealing.seed)
-    return Likelihood(mean - z.log_z, mean - z.high, mean - z.low, z.log_z, z.effective_chains)
+    return normalised(total / len(source), bipartite(of), annealing, np.concatenate(activity), len(source))

@@ -8,6 +8,8 @@ from dlcli.graph import SAMPLES, Node
 from dlcli.layers.base import Array
 from dlcli.layers.gaussian_noise import GaussianNoise
 from dlcli.layers.masked import Masked
+from dlcli.layers.mean_field import MeanField
+from dlcli.network import Network
 from dlcli.trained import Trained
 
 BATCH = 100  # samples passed at once; no result depends on it
@@ -40,6 +42,23 @@ def passes(node: Node) -> bool:
     return isinstance(node.layer, Masked | GaussianNoise) or node.layer.is_view
 
 
+def sees_samples(trained: Trained, node: Node) -> bool:
+    """Whether nothing stands between the samples and a layer, in evaluation, but what it may take beside them."""
+    nodes = trained.network.graph.nodes
+    (source, *others) = node.sources
+    while source != SAMPLES and not others:
+        if not (passes(nodes[source]) or isinstance(nodes[source].layer, MeanField)):
+            return False
+        (source, *others) = nodes[source].sources
+    return not others
+
+
+def check_sees_samples(trained: Trained, node: Node) -> None:
+    """Raise UsageError where a machine is none of the samples, but of another layer's outputs."""
+    if not sees_samples(trained, node):
+        raise UsageError(f"{node.name} is no machine of the samples: there is no way down from it")
+
+
 def features(trained: Trained, sources: Iterable[BatchSource], layer: str | None = None) -> Iterator[Array]:
     """The layer's output in evaluation mode, (n, *shape) float32 for each batch, in order; for ``layer`` see above."""
     network, name = trained.network, chosen_layer(trained, layer).name
@@ -47,3 +66,14 @@ def features(trained: Trained, sources: Iterable[BatchSource], layer: str | None
         for batch in source.iterate(BATCH):
             network.forward(batch.x)
             yield network.outputs(len(batch.x))[name].copy()
+
+
+def inputs_of(node: Node, network: Network, source: BatchSource) -> Iterator[Array]:
+    """What a layer takes, (n, inputs) for each batch of a source; the next one overwrites it."""
+    (place,) = node.sources
+    for batch in source.iterate(BATCH):
+        n, x = len(batch.x), batch.x
+        if place != SAMPLES:
+            network.forward(x)
+            x = network.outputs(n)[network.graph.nodes[place].name]
+        yield x.reshape(n, -1)

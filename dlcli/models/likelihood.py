@@ -6,13 +6,14 @@ from dlcli.data.options import Split
 from dlcli.data.pipeline import BatchSource
 from dlcli.errors import UsageError
 from dlcli.graph import SAMPLES, Graph, Node
-from dlcli.models.deep_boltzmann import dbm_nodes, dbm_of
-from dlcli.models.features import chosen_layer
+from dlcli.models.deep_boltzmann import check_uppermost, dbm_nodes, dbm_of
+from dlcli.models.deep_likelihood import measure_bound
+from dlcli.models.features import chosen_layer, inputs_of
 from dlcli.models.general_boltzmann import machine_nodes, machine_of
-from dlcli.pretrain.boltzmann import likelihood as restricted
-from dlcli.pretrain.boltzmann.deep_likelihood import measure_bound
+from dlcli.models.partition import Annealing, Likelihood
+from dlcli.models.restricted import rbm_nodes, rbm_of
+from dlcli.models.restricted_likelihood import measure, parameters_of
 from dlcli.pretrain.boltzmann.exact import MOST_UNITS
-from dlcli.pretrain.boltzmann.likelihood import Annealing, Likelihood
 from dlcli.pretrain.boltzmann.machine import log_marginals, log_partition
 from dlcli.trained import Trained, own_data
 
@@ -75,8 +76,7 @@ def _deep(trained: Trained, source: BatchSource, layer: str | None, annealing: A
     nodes = dbm_nodes(trained)
     if not nodes:
         return None
-    if layer not in (None, nodes[-1].name):
-        raise UsageError(f"found layer {layer}, expected {nodes[-1].name}: a deep Boltzmann machine is one whole")
+    check_uppermost(nodes, layer)
     measured = measure_bound(dbm_of(trained, nodes), nodes[0], trained.network, source, annealing)
     return _Found(nodes[-1], measured, bound=True)
 
@@ -89,15 +89,20 @@ def _general(trained: Trained, source: BatchSource, layer: str | None, annealing
     if len(machine.bias) > MOST_UNITS:
         found = f"the machine of {node.name} has {len(machine.bias)} units"
         raise UsageError(f"{found}; expected {MOST_UNITS} at most, whose states can all be visited")
-    inputs = restricted.inputs_of(node, trained.network, source)
+    inputs = inputs_of(node, trained.network, source)
     mean = sum(float(log_marginals(machine, x).sum()) for x in inputs) / len(source)
-    log_z = log_partition(machine)
-    return _Found(node, Likelihood(mean - log_z, mean - log_z, mean - log_z, log_z, None))
+    return _Found(node, Likelihood.exact(mean, log_partition(machine)))
 
 
 def _restricted(trained: Trained, source: BatchSource, layer: str | None, annealing: Annealing) -> _Found:
-    network, models = trained.network, trained.models
-    node = restricted.chosen_layer(network, models, layer)
-    seen = restricted.Seen.of(node, network, own_data(trained, "train")[1])
-    of = restricted.parameters_of(node, models, trained.experiment.pretrain, seen)
-    return _Found(node, restricted.measure(of, node, network, seen, source, annealing))
+    there = rbm_nodes(trained)
+    node = next((node for node in there if layer in (None, node.name)), None)
+    if node is None:
+        names = ", ".join(node.name for node in [*there, *machine_nodes(trained)])
+        found = f"layer {layer} has not" if layer else "no layer has"
+        expected = (
+            f"one of: {names}" if names else "a run whose pretraining has the method rbm, dbm or boltzmann_machine"
+        )
+        raise UsageError(f"{found} been pretrained as a Boltzmann machine; expected {expected}")
+    of, (_, train) = parameters_of(rbm_of(trained, node), node.name), own_data(trained, "train")
+    return _Found(node, measure(of, node, trained.network, train, source, annealing))

@@ -7,15 +7,18 @@ deep belief net that has learned by the up-down algorithm has weights of its own
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any
+
+import numpy as np
 
 from dlcli.errors import CheckpointError, UsageError
 from dlcli.graph import Node
 from dlcli.layers.base import Activation, Array, Layer
 from dlcli.layers.dense import Dense
 from dlcli.layers.dense_transposed import DenseTransposed
-from dlcli.pretrain.methods.autoencoder import MIRROR
+from dlcli.models.restricted import directed_of, rbm_nodes, rbm_of
+from dlcli.pretrain.boltzmann.rbm import Rbm
+from dlcli.pretrain.methods.autoencoder import MIRROR, encoder_name
 from dlcli.trained import Trained
 
 VISIBLE: dict[str, Activation] = {"binary": "sigmoid", "gaussian": "linear", "relu": "relu"}  # means of visible units
@@ -44,41 +47,45 @@ def mirror_of(trained: Trained, node: Node) -> Mirror | None:
     """
     note = trained.notes.get(node.name, {})
     try:
-        if MIRROR in note:
-            return _autoencoder(trained, node, [_layer(name, options) for name, options in note[MIRROR]])
-        if isinstance(node.layer, Dense) and f"{node.name}.generation/weights" in trained.models:
-            return _generation(trained, node)
-        if isinstance(node.layer, Dense) and f"{node.name}.rbm/weights" in trained.models:
-            return _visible(trained, node, note["visible"]["type"])
+        layers = [_layer(name, options) for name, options in note[MIRROR]] if MIRROR in note else []
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{trained.path}: its notes on {node.name} are not those of dlcli: {error}") from error
-    return None
+    if layers:
+        return _autoencoder(trained, node, layers)
+    if not isinstance(node.layer, Dense):
+        return None
+    if (directed := directed_of(trained, node)) is not None:
+        return _generation(node, directed)
+    return _visible(node, rbm_of(trained, node)) if node in rbm_nodes(trained) else None
 
 
 def _autoencoder(trained: Trained, node: Node, layers: list[Layer]) -> Mirror:
     names = [layer.name for layer in layers]
     arrays = {name: array for name, array in trained.models.items() if name.rpartition("/")[0] in names}
+    for name in node.parameters:  # checkpoints of earlier versions have the network's alone
+        if (own := encoder_name(node.name, name)) in trained.models:
+            arrays[f"{node.name}/{name}"] = trained.models[own]
     pool = f"{node.name}{POOL}"
     return Mirror(layers[names.index(pool) + 1 :] if pool in names else layers, arrays, pooled=pool in names)
 
 
-def _visible(trained: Trained, node: Node, units: str) -> Mirror:
+def _visible(node: Node, rbm: Rbm) -> Mirror:
     """The visible side of an RBM."""
+    units = str(getattr(rbm.visible, "type", ""))
     if units not in VISIBLE:
         kinds = ", ".join(VISIBLE)
         raise UsageError(f"{node.name} reconstructs its input by {units} units; expected one of: {kinds}")
-    name, own = f"{node.name}.visible", f"{node.name}.rbm"
-    layer = DenseTransposed(tied_to=node.name, units=prod(node.inputs[0]), activation=VISIBLE[units])
-    arrays = {f"{node.name}/{each}": trained.models[f"{own}/{each}"] for each in ("weights", "bias")}
-    return Mirror([_named(layer, name)], arrays | {f"{name}/bias": trained.models[f"{own}/visible_bias"]})
+    name = f"{node.name}.visible"
+    layer = DenseTransposed(tied_to=node.name, units=len(rbm.weights), activation=VISIBLE[units])
+    arrays = {f"{node.name}/weights": rbm.weights, f"{node.name}/bias": rbm.hidden_bias}
+    return Mirror([_named(layer, name)], arrays | {f"{name}/bias": rbm.visible_bias})
 
 
-def _generation(trained: Trained, node: Node) -> Mirror:
+def _generation(node: Node, directed: Rbm) -> Mirror:
     """The way down of a directed layer."""
-    name = f"{node.name}.generation"
-    layer = Dense(units=prod(node.inputs[0]), activation="sigmoid")
-    arrays = {f"{name}/{each}": trained.models[f"{name}/{each}"] for each in ("weights", "bias")}
-    return Mirror([_named(layer, name)], arrays)
+    name, weights = f"{node.name}.generation", np.ascontiguousarray(directed.weights.T)
+    layer = Dense(units=len(directed.weights), activation="sigmoid")
+    return Mirror([_named(layer, name)], {f"{name}/weights": weights, f"{name}/bias": directed.visible_bias})
 
 
 def _named(layer: Layer, name: str) -> Layer:

@@ -3,20 +3,24 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import prod
 
 import numpy as np
 
 from dlcli.data.pipeline import BatchSource
-from dlcli.errors import MisfitError, UsageError
+from dlcli.errors import CheckpointError, MisfitError, UsageError
 from dlcli.graph import Graph, Node
 from dlcli.kernels import activation as activations
 from dlcli.layers.base import Array, Layer
+from dlcli.layers.class_rbm import ClassRbm
 from dlcli.layers.k_winners import KWinners
 from dlcli.layers.reshape import Reshape
 from dlcli.losses.sigmoid_cross_entropy import SigmoidCrossEntropy
 from dlcli.models.deep_boltzmann import deep_boltzmann_machine
 from dlcli.models.features import BATCH, chosen_layer, passes
+from dlcli.models.general_boltzmann import general_boltzmann_machine
 from dlcli.models.mirrors import POOL, Mirror, mirror_of
+from dlcli.models.restricted import rbm_nodes
 from dlcli.network import Network
 from dlcli.trained import Trained
 
@@ -41,16 +45,18 @@ def reconstructor(trained: Trained, layer: str | None = None) -> Reconstructor:
     ----------
     layer: up to which inputs go before they come back, by the mirrors of pretraining; by default the last pretrained
         one. A network that was trained to give its inputs reconstructs them by its own output, unless a layer is named.
-        A deep Boltzmann machine infers its hidden layers by mean field.
+        A deep or general Boltzmann machine infers its hidden units by mean field.
 
     Raises
     ------
     UsageError: nothing was pretrained (so far up), or there is no way back through a layer between.
+    CheckpointError: what pretraining has kept does not fit together.
     """
     if layer is None and trained.experiment.data.targets == "input":
         return Reconstructor(partial(_output, trained))
-    if (machine := deep_boltzmann_machine(trained, layer)) is not None:
-        return Reconstructor(machine.reconstruct)
+    for find in (deep_boltzmann_machine, general_boltzmann_machine):
+        if (machine := find(trained, layer)) is not None:
+            return Reconstructor(machine.reconstruct)
     nodes, mirrors = _stack(trained, layer)
     return Reconstructor(_unrolled(trained, nodes, mirrors).forward)
 
@@ -76,10 +82,17 @@ def _unrolled(trained: Trained, nodes: Sequence[Node], mirrors: Sequence[Mirror 
         layers += _joined(mirror.layers, {f"{nodes[place].name}{POOL}": str(layers[-1].name)})
         tensors |= mirror.arrays
     try:
-        return Network(Graph.build(layers, nodes[0].inputs[0]), parameters=tensors)
+        graph = Graph.build(layers, nodes[0].inputs[0])
+        if missing := graph.parameters.keys() - tensors.keys():
+            raise ValueError(f"tensor {min(missing)!r} is missing")
+        if prod(graph.output_shape) != prod(graph.input_shape):
+            raise ValueError(f"found {prod(graph.output_shape)} values, expected {prod(graph.input_shape)}")
+        return Network(graph, parameters=tensors)
     except (MisfitError, ValueError) as error:
         message = error.message if isinstance(error, MisfitError) else str(error)
-        raise UsageError(f"the way back from {nodes[-1].name} does not fit together: {message}") from error
+        raise CheckpointError(
+            f"{trained.path}: the way back from {nodes[-1].name} does not fit together: {message}"
+        ) from error
 
 
 def _joined(layers: Sequence[Layer], names: dict[str, str]) -> list[Layer]:
@@ -102,6 +115,10 @@ def _stack(trained: Trained, layer: str | None) -> tuple[Sequence[Node], Sequenc
     nodes = trained.network.graph.nodes
     mirrors = [mirror_of(trained, node) for node in nodes]
     there = [place for place, mirror in enumerate(mirrors) if mirror is not None]
+    labelled = [node.name for node in rbm_nodes(trained) if isinstance(node.layer, ClassRbm)]
+    if layer in labelled or (labelled and not there):
+        found = f"{layer or labelled[0]} (class_rbm) was pretrained with labels beside its inputs"
+        raise UsageError(f"{found}, so that there is no way back through it; expected --layer with one below")
     if not there:
         raise UsageError(
             f"{trained.path}: found no pretrained layer and no network trained to give its inputs; expected either, "

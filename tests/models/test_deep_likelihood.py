@@ -9,12 +9,12 @@ from dlcli.data.pipeline import BatchSource
 from dlcli.errors import UsageError
 from dlcli.graph import Graph
 from dlcli.layers.dense import Dense
+from dlcli.models.deep_likelihood import measure_bound
+from dlcli.models.partition import Annealing
 from dlcli.network import Network
 from dlcli.pretrain.boltzmann import exact
 from dlcli.pretrain.boltzmann.dbm import Dbm
 from dlcli.pretrain.boltzmann.dbm_bound import bipartite, bound, mean_field
-from dlcli.pretrain.boltzmann.deep_likelihood import measure_bound
-from dlcli.pretrain.boltzmann.likelihood import Annealing
 from tests.pretrain.boltzmann.sums import deep_log_likelihood
 
 RANDOM = np.random.default_rng(0)

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from dlcli.errors import CheckpointError, UsageError
-from dlcli.models.belief import BeliefNetwork, rbm_of
+from dlcli.models.belief import BeliefNetwork
 from dlcli.models.deep_boltzmann import DeepBoltzmannMachine
 from dlcli.models.general_boltzmann import GeneralBoltzmannMachine
 from dlcli.models.generation import generative
 from dlcli.models.generative import after, label_of
+from dlcli.models.restricted import rbm_of
 from dlcli.pretrain.boltzmann.dbm import Dbm
 from dlcli.pretrain.boltzmann.machine import Machine
 from dlcli.pretrain.boltzmann.rbm import Rbm
@@ -224,7 +225,7 @@ def test_a_deep_machine_of_a_run(tmp_path):
     with pytest.raises(UsageError, match="found layer hidden1, expected hidden2: a deep Boltzmann machine is one"):
         generative(trained, "hidden1")
     del trained.models["hidden1.dbm/bias"]
-    with pytest.raises(CheckpointError, match="found no 'hidden1.dbm/bias' of its deep Boltzmann machine"):
+    with pytest.raises(CheckpointError, match="tensor 'hidden1.dbm/bias' is missing"):
         generative(trained)
 
 

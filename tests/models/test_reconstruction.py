@@ -25,12 +25,12 @@ def tensor(trained, name):
 
 def by_hand(trained, x, layers, functions, tail="mirror/bias"):
     """Through sigmoid layers and back; ``functions`` of the mirrors, by layer."""
-    h = x.astype(np.float64)
+    h, own = x.astype(np.float64), "encoder" if tail == "mirror/bias" else "rbm"
     for name in layers:
-        h = FUNCTIONS["sigmoid"](h @ tensor(trained, f"{name}/weights") + tensor(trained, f"{name}/bias"))
+        h = FUNCTIONS["sigmoid"](h @ tensor(trained, f"{name}.{own}/weights") + tensor(trained, f"{name}.{own}/bias"))
     for name in reversed(layers):
         untied = f"{name}.mirror/weights" in trained.models
-        weights = tensor(trained, f"{name}.mirror/weights") if untied else tensor(trained, f"{name}/weights").T
+        weights = tensor(trained, f"{name}.mirror/weights") if untied else tensor(trained, f"{name}.{own}/weights").T
         h = FUNCTIONS[functions[name]](h @ weights + tensor(trained, f"{name}.{tail}"))
     return h
 
@@ -112,12 +112,59 @@ def test_a_network_that_gives_its_inputs_does_so_by_its_output(tmp_path, samples
     np.testing.assert_allclose(reconstructed(trained, samples, "hidden1")[1], by_mirror, atol=2e-6)
 
 
-def test_rbms_reconstruct_as_they_were_pretrained(tmp_path, samples):
-    """Whatever supervised training has made of their layers."""
-    of = changed(PRETRAINED, pretrain__method={"type": "rbm"})
-    before = reconstructed(open_trained(tmp_path / "run", of), samples)[1]
+@pytest.mark.parametrize("method", ["rbm", {"type": "autoencoder"}, {"type": "autoencoder", "tied": False}])
+def test_layers_reconstruct_as_they_were_pretrained(tmp_path, samples, method):
+    """Whatever supervised training has made of them."""
+    of = changed(PRETRAINED, pretrain__method=method)
+    pretrained = open_trained(tmp_path / "run", of)
+    before = reconstructed(pretrained, samples)[1]
     train(tmp_path / "run", experiment(of), resume=True)
-    np.testing.assert_array_equal(reconstructed(open_run(tmp_path / "run"), samples)[1], before)
+    trained = open_run(tmp_path / "run")
+    np.testing.assert_array_equal(reconstructed(trained, samples)[1], before)
+    name = "hidden1/weights"
+    assert not np.array_equal(trained.network.parameters[name], pretrained.network.parameters[name])
+
+
+def test_a_checkpoint_without_the_encoder_has_the_networks(tmp_path, samples):
+    trained = open_trained(tmp_path / "run", PRETRAINED)
+    expected = reconstructed(trained, samples)[1]
+    for name in [name for name in trained.models if ".encoder/" in name]:
+        del trained.models[name]
+    np.testing.assert_array_equal(reconstructed(trained, samples)[1], expected)
+
+
+@pytest.mark.parametrize("lateral", [{}, {"visible": False, "hidden": False}])
+def test_a_general_machine_infers_its_units_by_mean_field(tmp_path, samples, lateral):
+    method = {"type": "boltzmann_machine", "lateral": lateral}
+    trained = open_trained(tmp_path / "run", UNIT, pretrain__method=method)
+    own = {name.partition(".machine/")[2]: tensor(trained, name) for name in trained.models if "hidden1" in name}
+    inputs, outputs = reconstructed(trained, samples)
+    h, v = (np.full((len(inputs), units), 0.5) for units in (5, 6))
+    for _ in range(300):
+        h = FUNCTIONS["sigmoid"](
+            inputs @ own["weights"] + h @ own.get("hidden_lateral", 0 * np.eye(5)) + own["hidden_bias"]
+        )
+    for _ in range(300):
+        v = FUNCTIONS["sigmoid"](
+            h @ own["weights"].T + v @ own.get("visible_lateral", 0 * np.eye(6)) + own["visible_bias"]
+        )
+    np.testing.assert_allclose(outputs, v, atol=1e-5)
+    with pytest.raises(UsageError, match="hidden2 is no machine of the samples: there is no way down from it"):
+        reconstructor(trained, "hidden2")
+
+
+def test_machines_through_which_nothing_comes_back(tmp_path, samples):
+    method = {"type": "boltzmann_machine", "hidden": False}
+    fully_visible = open_trained(tmp_path / "a", UNIT, pretrain__method=method, pretrain__layers=["hidden1"])
+    with pytest.raises(UsageError, match="found a machine without hidden units"):
+        reconstructed(fully_visible, samples)
+    network = [*SUPERVISED["network"][:3], {"type": "class_rbm", "name": "top", "units": 7, "classes": 3}]
+    for layers, asked in ((["top"], None), (["top"], "top"), (None, "top")):
+        changes = {"network": network, "pretrain__layers": layers}
+        trained = open_trained(tmp_path / f"{layers}{asked}", PRETRAINED, pretrain__method="rbm", **changes)
+        with pytest.raises(UsageError, match=r"top \(class_rbm\) was pretrained with labels beside its inputs"):
+            reconstructor(trained, asked)
+    assert reconstructed(trained, samples)[1].shape == samples.shape
 
 
 def test_a_belief_net_comes_down_by_its_weights_for_generation(tmp_path, samples):

@@ -113,10 +113,12 @@ def test_supervised_training_changes_no_machine_but_the_inputs_of_upper_ones(bit
 def test_runs_without_an_rbm_are_refused(bits, trained):
     result = run("likelihood", trained)
     assert result.exit_code == 2
-    assert "no layer has been pretrained as an RBM" in result.stderr
+    assert "no layer has been pretrained as a Boltzmann machine; expected a run whose" in result.stderr
     result = run("likelihood", "small", "--layer", "output")
-    assert (result.exit_code, "'output' has been" in result.stderr) == (2, True)
-    assert run("likelihood", "large", "--chains", "1").exit_code == 2
+    assert (result.exit_code, "output has not been pretrained as a Boltzmann machine" in result.stderr) == (2, True)
+    for option, number in (("--chains", "1"), ("--chains", "1" + 20 * "0"), ("--steps", "1" + 20 * "0")):
+        result = run("likelihood", "large", option, number)
+        assert (result.exit_code, "is not in the range" in result.stderr) == (2, True)
 
 
 def test_a_deep_machine_has_a_bound(bits):
