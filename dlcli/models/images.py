@@ -7,12 +7,17 @@ import numpy as np
 from dlcli.errors import UsageError
 from dlcli.graph import Node
 from dlcli.layers.base import Array, Shape
+from dlcli.layers.class_rbm import ClassRbm
 from dlcli.layers.conv2d import Conv2d
 from dlcli.layers.dense import Dense
-from dlcli.models.features import chosen_layer, passes
+from dlcli.models.features import chosen_layer, sees_samples
+from dlcli.models.kept import kept
+from dlcli.models.restricted import directed_of
+from dlcli.pretrain.methods.dbm import visible_units
 from dlcli.trained import Trained
 
 CHANNELS = (1, 3)  # grey; red, green, blue
+MODELS = ("rbm", "dbm", "machine", "encoder")  # behind a layer's name: what pretraining keeps weights of
 
 
 def image_shape(trained: Trained) -> Shape:
@@ -37,40 +42,50 @@ def image_shape(trained: Trained) -> Shape:
     return shape
 
 
-def weight_images(trained: Trained, layer: str | None = None) -> tuple[str, Array]:
+def weight_images(trained: Trained, layer: str | None = None, *, pretrained: bool = False) -> tuple[str, Array]:
     """A layer's weights as images, one for each unit or filter: the layer's name, and (units, H, W, C).
 
-    By default of the first layer with weights.
+    Parameters
+    ----------
+    layer: its name; by default the first layer with weights. What it takes beside the samples, a posterior's means or
+        labels, is left out.
+    pretrained: whether they are those that pretraining has kept, not the network's present ones.
 
     Raises
     ------
-    UsageError: it does not look at images.
+    UsageError: it does not look at images, or pretraining has kept nothing of it.
+    CheckpointError: what is kept does not fit the layer.
     """
-    graph = trained.network.graph
-    if layer is None:
-        node = next(node for node in graph.nodes if "weights" in node.parameters)
-    else:
-        node = chosen_layer(trained, layer)
+    node = _with_weights(trained) if layer is None else chosen_layer(trained, layer)
     if "weights" not in node.parameters:
         raise UsageError(f"{node.name} has no weights to show")
-    weights = trained.network.parameters[node.source("weights")]
+    weights = _pretrained(trained, node) if pretrained else trained.network.parameters[node.source("weights")]
     if isinstance(node.layer, Conv2d):
         if weights.shape[2] not in CHANNELS:
             found = f"filters on {weights.shape[2]} channels"
             raise UsageError(f"{node.name} has {found}, expected filters on one or three, as a first layer has")
         return node.name, np.moveaxis(weights, 3, 0)
-    if not isinstance(node.layer, Dense) or not _sees_samples(trained, node):
+    if not isinstance(node.layer, Dense | ClassRbm) or not sees_samples(trained, node):
         kind = getattr(node.layer, "type", "layer")
         raise UsageError(f"{node.name} ({kind}) does not look at the samples; expected a first dense or conv2d layer")
-    return node.name, weights.T.reshape(-1, *image_shape(trained))
+    shape = image_shape(trained)
+    return node.name, weights[: prod(shape)].T.reshape(-1, *shape)
 
 
-def _sees_samples(trained: Trained, node: Node) -> bool:
-    """Whether nothing stands between the samples and a layer, in evaluation."""
-    nodes = trained.network.graph.nodes
-    (source,) = node.sources
-    while source >= 0:
-        if not passes(nodes[source]):
-            return False
-        (source,) = nodes[source].sources
-    return True
+def _with_weights(trained: Trained) -> Node:
+    node = next((node for node in trained.network.graph.nodes if "weights" in node.parameters), None)
+    if node is None:
+        raise UsageError("the network has no weights to show")
+    return node
+
+
+def _pretrained(trained: Trained, node: Node) -> Array:
+    """The weights that pretraining has kept of a layer: of a directed one, those for generation."""
+    if (directed := directed_of(trained, node)) is not None:
+        return directed.weights
+    rows, *columns = node.parameters["weights"].shape
+    for model in MODELS:
+        if (name := f"{node.name}.{model}/weights") in trained.models:
+            size = visible_units(node, trained.network) if model == "dbm" else rows
+            return kept(trained, name, (size, *columns))
+    raise UsageError(f"pretraining has kept no weights of {node.name}; expected a layer that was pretrained")

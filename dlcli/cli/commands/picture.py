@@ -21,6 +21,7 @@ COLUMNS = 10
 @click.command(
     epilog=examples(
         "dlcli picture runs/mnist-sae",
+        "dlcli picture runs/mnist-dbm --pretrained",
         "dlcli picture runs/mnist-sae reconstructions --layer hidden1 --split test",
         "dlcli picture runs/mnist-dbn samples --count 8 --columns 20 --steps 50 --output digits.png",
     )
@@ -30,6 +31,10 @@ COLUMNS = 10
 @click.option(
     "--layer", metavar="NAME",
     help="Whose weights, by default the first layer's; or up to which layer, by default the last pretrained one.",
+)  # fmt: skip
+@click.option(
+    "--pretrained", is_flag=True,
+    help="Show the weights that pretraining has kept; by default those that the network has now.",
 )  # fmt: skip
 @click.option(
     "--count", type=click.IntRange(1, 10_000), metavar="N",
@@ -55,14 +60,19 @@ COLUMNS = 10
 @checkpoint_option
 @threads_option
 def command(
-    run: Path, what: Literal["weights", "reconstructions", "samples"], layer: str | None, count: int | None,
-    columns: int, split: Split | None, steps: int, seed: int, label: str | None, output: Path | None,
+    run: Path, what: Literal["weights", "reconstructions", "samples"], layer: str | None, pretrained: bool,
+    count: int | None, columns: int, split: Split | None, steps: int, seed: int, label: str | None, output: Path | None,
     checkpoint: str | None,
 ) -> None:  # fmt: skip
     """Draw what a network has learned as tiles in a PNG file.
 
     Weights of the first layer, an image for each unit; or reconstructions, each below its original; or samples, a row
     for each chain, from a random start to the right. A legend says what the grey levels mean.
+
+    Weights are the network's present ones unless --pretrained asks for those of the RBM, Boltzmann machine or encoder
+    that pretraining has left (of a layer trained by up-down, those for generation). A deep Boltzmann machine's become
+    the network's as supervised training begins. Of a layer that takes a posterior's means beside the samples
+    (`mean_field`), the part that looks at the samples is shown.
     """
     if output is not None and output.suffix.lower() != ".png":
         raise UsageError(f"--output {output}: expected a name that ends in .png")
@@ -73,7 +83,7 @@ def command(
     count = count or COUNTS[what]
     match what:
         case "weights":
-            sheet = _weights(trained, layer, count, columns)
+            sheet = _weights(trained, layer, pretrained, count, columns)
         case "reconstructions":
             sheet = _reconstructions(trained, layer, count, columns, split)
         case "samples":
@@ -83,14 +93,16 @@ def command(
     click.echo(path)
 
 
-def _weights(trained: "Trained", layer: str | None, count: int, columns: int) -> "Sheet":
+def _weights(trained: "Trained", layer: str | None, pretrained: bool, count: int, columns: int) -> "Sheet":
     from dlcli.models.images import weight_images
     from dlcli.report.sheet import Sheet
 
-    name, images = weight_images(trained, layer)
+    name, images = weight_images(trained, layer, pretrained=pretrained)
     shown = images[:count]
     which = f"{len(images)} units" if len(shown) == len(images) else f"units 1 to {len(shown)} of {len(images)}"
-    return Sheet(f"{trained.experiment.name}: weights of {name}, {which}", shown, columns)
+    return Sheet(
+        f"{trained.experiment.name}: {'pretrained ' if pretrained else ''}weights of {name}, {which}", shown, columns
+    )
 
 
 def _reconstructions(trained: "Trained", layer: str | None, count: int, columns: int, split: Split | None) -> "Sheet":

@@ -36,6 +36,15 @@ def test_weights_stand_in_the_runs_directory(belief):
     assert (belief / "weights.png").read_bytes() == before
 
 
+def test_the_pretrained_weights(belief, tmp_path):
+    """After pretraining alone they are the network's too."""
+    for words in ((), ("--pretrained",)):
+        assert run("picture", belief, "--output", tmp_path / f"w{len(words)}.png", *words).exit_code == 0
+    now, then = pixels(tmp_path / "w0.png"), pixels(tmp_path / "w1.png")
+    np.testing.assert_array_equal(tile(now, 0, 3), tile(then, 0, 3))
+    assert "no weights of output" in run("picture", belief, "--pretrained", "--layer", "output").stderr
+
+
 def test_reconstructions_stand_below_their_originals(belief, tmp_path):
     path = tmp_path / "r.png"
     words = ("--count", "3", "--columns", "2", "--split", "train", "--output", path)
