@@ -119,10 +119,10 @@ def test_layers_reconstruct_as_they_were_pretrained(tmp_path, samples, method):
     pretrained = open_trained(tmp_path / "run", of)
     before = reconstructed(pretrained, samples)[1]
     train(tmp_path / "run", experiment(of), resume=True)
-    trained = open_run(tmp_path / "run")
-    np.testing.assert_array_equal(reconstructed(trained, samples)[1], before)
-    name = "hidden1/weights"
-    assert not np.array_equal(trained.network.parameters[name], pretrained.network.parameters[name])
+    for trained in (open_run(tmp_path / "run"), open_trained(tmp_path / "at_once", of, stages="all")):
+        np.testing.assert_array_equal(reconstructed(trained, samples)[1], before)
+        name = "hidden1/weights"
+        assert not np.array_equal(trained.network.parameters[name], pretrained.network.parameters[name])
 
 
 def test_a_checkpoint_without_the_encoder_has_the_networks(tmp_path, samples):
