@@ -115,10 +115,13 @@ def _stack(trained: Trained, layer: str | None) -> tuple[Sequence[Node], Sequenc
     nodes = trained.network.graph.nodes
     mirrors = [mirror_of(trained, node) for node in nodes]
     there = [place for place, mirror in enumerate(mirrors) if mirror is not None]
+    names = ", ".join(nodes[place].name for place in there)
     labelled = [node.name for node in rbm_nodes(trained) if isinstance(node.layer, ClassRbm)]
     if layer in labelled or (labelled and not there):
         found = f"{layer or labelled[0]} (class_rbm) was pretrained with labels beside its inputs"
-        raise UsageError(f"{found}, so that there is no way back through it; expected --layer with one below")
+        raise UsageError(
+            f"{found}, and leads back to none; expected {f'one of: {names}' if names else 'another layer'}"
+        )
     if not there:
         raise UsageError(
             f"{trained.path}: found no pretrained layer and no network trained to give its inputs; expected either, "
@@ -126,7 +129,6 @@ def _stack(trained: Trained, layer: str | None) -> tuple[Sequence[Node], Sequenc
         )
     top = there[-1] if layer is None else nodes.index(chosen_layer(trained, layer))
     if top not in there:
-        names = ", ".join(nodes[place].name for place in there)
         raise UsageError(f"{layer} was not pretrained; expected one of: {names}")
     undone = {place + 1 for place in there if (mirror := mirrors[place]) is not None and mirror.pooled}
     for place, node in enumerate(nodes[:top]):

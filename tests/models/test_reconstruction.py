@@ -162,7 +162,9 @@ def test_machines_through_which_nothing_comes_back(tmp_path, samples):
     for layers, asked in ((["top"], None), (["top"], "top"), (None, "top")):
         changes = {"network": network, "pretrain__layers": layers}
         trained = open_trained(tmp_path / f"{layers}{asked}", PRETRAINED, pretrain__method="rbm", **changes)
-        with pytest.raises(UsageError, match=r"top \(class_rbm\) was pretrained with labels beside its inputs"):
+        with pytest.raises(
+            UsageError, match=r"top \(class_rbm\) was pretrained with labels beside its inputs, and leads"
+        ):
             reconstructor(trained, asked)
     assert reconstructed(trained, samples)[1].shape == samples.shape
 

@@ -55,8 +55,8 @@ def command(
     Shows the mean log-likelihood of a sample, in nats; of a deep machine, the bound below it that mean field gives. It
     is exact where a side of the machine has at most 20 units; else the partition function is estimated by annealed
     importance sampling, and the range of ±3 standard errors is shown too. A general machine may have 20 units in all.
-    Inputs between 0 and 1 count as they are. The machine is that which pretraining has left; layers below it are as
-    the checkpoint has them.
+    Inputs between 0 and 1 count as they are; classes that an RBM has learned with are summed out. The machine is that
+    which pretraining has left; layers below it are as the checkpoint has them.
     """
     from dlcli.models.likelihood import likelihood
     from dlcli.trained import open_run
