@@ -57,6 +57,7 @@ DIGITS = """\
 name: digits
 data:
   source: {type: synthetic, shape: [5, 4, 1], classes: 3, samples: 60, test_samples: 30}
+  transform: [{type: scale, by: 0.05, offset: 0.5}]
   batch_size: 10
 network:
   - {type: dense, name: hidden1, units: 12, activation: sigmoid}
