@@ -15,7 +15,6 @@ from dlcli.errors import CheckpointError, UsageError
 from dlcli.graph import Node
 from dlcli.layers.base import Activation, Array, Layer
 from dlcli.layers.dense import Dense
-from dlcli.layers.dense_transposed import DenseTransposed
 from dlcli.models.restricted import directed_of, rbm_nodes, rbm_of
 from dlcli.pretrain.boltzmann.rbm import Rbm
 from dlcli.pretrain.methods.autoencoder import MIRROR, encoder_name
@@ -75,10 +74,12 @@ def _visible(node: Node, rbm: Rbm) -> Mirror:
     if units not in VISIBLE:
         kinds = ", ".join(VISIBLE)
         raise UsageError(f"{node.name} reconstructs its input by {units} units; expected one of: {kinds}")
-    name = f"{node.name}.visible"
-    layer = DenseTransposed(tied_to=node.name, units=len(rbm.weights), activation=VISIBLE[units])
-    arrays = {f"{node.name}/weights": rbm.weights, f"{node.name}/bias": rbm.hidden_bias}
-    return Mirror([_named(layer, name)], arrays | {f"{name}/bias": rbm.visible_bias})
+    name, up = f"{node.name}.visible", rbm.weights
+    if rbm.log_variance is not None:  # hidden means take v_i / σ_i², visible ones W as it is
+        up = np.ascontiguousarray(up * np.exp(-rbm.log_variance)[:, None])
+    layer = Dense(units=len(rbm.weights), activation=VISIBLE[units])
+    down = {f"{name}/weights": np.ascontiguousarray(rbm.weights.T), f"{name}/bias": rbm.visible_bias}
+    return Mirror([_named(layer, name)], {f"{node.name}/weights": up, f"{node.name}/bias": rbm.hidden_bias} | down)
 
 
 def _generation(node: Node, directed: Rbm) -> Mirror:

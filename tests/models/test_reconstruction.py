@@ -88,6 +88,18 @@ def test_rbms_lead_back_by_their_visible_units_means(tmp_path, samples, visible,
     np.testing.assert_allclose(outputs, expected, atol=2e-6)
 
 
+def test_learned_variances_weigh_the_way_up(tmp_path, samples):
+    method = {"type": "rbm", "visible": {"type": "gaussian", "learn_variance": True}}
+    trained = open_trained(tmp_path / "run", PRETRAINED, pretrain__method=method)
+    weights, bias, visible_bias, log_variance = (
+        tensor(trained, f"hidden1.rbm/{name}") for name in ("weights", "bias", "visible_bias", "log_variance")
+    )
+    assert np.abs(log_variance).max() > 1e-3
+    inputs, outputs = reconstructed(trained, samples, "hidden1")
+    h = FUNCTIONS["sigmoid"](inputs / np.exp(log_variance) @ weights + bias)
+    np.testing.assert_allclose(outputs, h @ weights.T + visible_bias, atol=2e-6)
+
+
 def test_images_come_back_as_images(tmp_path):
     source = {"type": "synthetic", "shape": [4, 4, 1], "classes": 3, "samples": 40}
     trained = open_trained(tmp_path / "run", PRETRAINED, data__source=source)
