@@ -86,6 +86,10 @@ def run(
                     stage = step.build(session.kept)
                     session.begin(stage.name, stage.objective)
                     Loop(stage, session.progress, session, reporter, requests, output.checkpoint_every).run()
+            if stages == "pretrain":  # the network as supervised training will find it
+                hand_over(experiment.pretrain, network, session.kept)
+                unroll(network, session.kept)
+                session.save()
             return _summary(experiment, data, network, session, reporter, stages) | {
                 "run": str(directory),
                 "seconds": round(time.monotonic() - began, 3),

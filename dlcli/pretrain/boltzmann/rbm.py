@@ -68,7 +68,7 @@ class Pass:
         self._factor = rbm.factors.up if upward else rbm.factors.down
         self._weights = rbm.weights if self._factor == 1 else np.empty_like(rbm.weights)
         self._scaled = np.empty_like(given) if upward and rbm.log_variance is not None else given
-        self._deviation = np.ones_like(rbm.visible_bias)
+        self._deviation = np.ones_like(self._bias)
         self._launches = self._plan(rbm.hidden if upward else rbm.visible, key, time)
         labels = 0 if upward else rbm.labels
         self._labels = slice(len(rbm.weights) - labels, len(rbm.weights)) if labels else None

@@ -108,6 +108,23 @@ def test_an_update_is_what_its_statistics_say(kind, chains):
             assert np.array_equal(v1[:, size:].sum(axis=1), np.ones(m))
 
 
+def test_hidden_units_may_be_gaussian_and_more_than_the_visible_ones():
+    rbm = machine(3, 90, hidden=Gaussian(), scale=0.1)
+    learner = objective(rbm, Chains(2))
+    learner.step(data(rbm, 400), Clock(0, 1, 1))
+    (statistics,) = learner._statistics.values()
+    states = rbm_states(rbm, data(rbm, 400).x)
+    np.testing.assert_allclose((states - (data(rbm, 400).x @ rbm.weights + rbm.hidden_bias)).std(axis=0), 1, atol=0.2)
+    assert np.isfinite(statistics.v).all()
+
+
+def rbm_states(rbm, v):
+    """Hidden states drawn once."""
+    mean, states = (np.empty((len(v), rbm.weights.shape[1]), v.dtype) for _ in range(2))
+    rbm.up(3, np.zeros(1, np.int64), v, mean, states).run()
+    return states
+
+
 def test_a_long_chain_gives_the_likelihoods_gradient_and_a_short_one_comes_near():
     """CD-k's mean update over many draws: its distance from the exact gradient falls with k."""
     rbm = machine(3, 2, scale=3.0, seed=2)
