@@ -58,7 +58,7 @@ def _run_all(runs: Sequence[Run], given: argparse.Namespace, results: Path) -> i
             if code in STOPPED:
                 break
         else:
-            save_results(kept | {run.name: result}, results)
+            save_results(load_results(results) | {run.name: result}, results)  # others may have written meanwhile
     return code
 
 
