@@ -42,6 +42,8 @@ def runnable(command: str, folder: Path) -> str:
     command = command.replace("~/mnist", str(folder / "mnist"))
     if re.match(r"dlcli (train|pretrain) ", command):
         small = SMALL + (" --set pretrain.epochs=1" if "deep" in command and "pretrain=null" not in command else "")
+        if "generative" in command:
+            small += "".join(f" --set network.{name}.units=50" for name in ("hidden1", "hidden2", "top"))
         command = re.sub(r"^(dlcli \w+ \S+)", rf"\1 {small}", command)
     if shutil.which("jq") is None:
         command = re.sub(r"\| jq \S+", "| cat", command)

@@ -27,7 +27,10 @@ def draw(shape: Distribution, deviation: float, array: Array, rng: np.random.Gen
 
 
 def fill(array: Array, numbers: Callable[[int], Array]) -> None:
-    """Fill a contiguous array with the next so many numbers, again and again: float64 ones of all would take memory."""
+    """Fill an array with the next numbers, some at a time where it is contiguous: float64 ones of all take memory."""
+    if not array.flags.c_contiguous:
+        array[...] = numbers(array.size).reshape(array.shape)
+        return
     flat = array.reshape(-1)
     for start in range(0, flat.size, PIECE):
         part = flat[start : start + PIECE]

@@ -173,7 +173,7 @@ def pretrained(tmp_path_factory):
 
 def test_a_run_has_its_machines(pretrained):
     machine = rbm_of(pretrained, pretrained.network.graph.node("hidden1"))
-    np.testing.assert_array_equal(machine.weights, pretrained.network.parameters["hidden1/weights"])
+    np.testing.assert_array_equal(machine.weights, pretrained.models["hidden1.rbm/weights"])
     assert (machine.visible, machine.hidden) == (Gaussian(learn_variance=True), Binary())
     assert machine.log_variance is not None
     for layer, machines in (("hidden1", 1), ("hidden2", 2), (None, 2)):

@@ -85,7 +85,7 @@ def test_a_stages_momentum_goes_with_it_and_its_mirror_stays(tmp_path):
     train(tmp_path / "run", experiment(PRETRAINED, pretrain__layers=["hidden1"]), stages="pretrain")
     own = last(tmp_path / "run").tensors.keys() - {"transform/0/mean", "transform/0/deviation"}
     assert {name for name in own if "hidden1" in name} == {
-        "hidden1/weights", "hidden1/bias", "hidden1.mirror/bias",
+        "hidden1/weights", "hidden1/bias", "hidden1.mirror/bias", "hidden1.encoder/weights", "hidden1.encoder/bias",
         "momentum/hidden1/weights", "momentum/hidden1/bias", "momentum/hidden1.mirror/bias",
     }  # fmt: skip
     train(tmp_path / "run", experiment(PRETRAINED, pretrain__layers=["hidden1"]), resume=True)
