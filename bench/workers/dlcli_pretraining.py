@@ -32,23 +32,21 @@ def method(case: str) -> Method:
 
 
 def make(job: dict[str, Any]) -> Made:
-    """An epoch; the work returns the last mini-batch's loss."""
+    """An epoch from the start, as scikit-learn's `fit` is; the work returns the last mini-batch's loss."""
     chosen = method(job["case"])
     layers = [Dense(name="hidden", units=UNITS, activation="sigmoid"), Dense(name="output", units=10)]
-    network = Network(Graph.build(layers, (INPUTS,)), seed=1)
-    network.initialise()
-    nodes = network.graph.nodes[:1]
-    source = chosen.source(nodes, network, random(SAMPLES, INPUTS), None)
-    objective = chosen.objective(Task(nodes, network, source, None, Sgd(learning_rate=RATE, momentum=0.0)))
-    steps, epoch = SAMPLES // BATCH, 0
+    graph, x = Graph.build(layers, (INPUTS,)), random(SAMPLES, INPUTS)
+    steps = SAMPLES // BATCH
 
     def work() -> float:
-        nonlocal epoch
-        loss, first = 0.0, epoch * steps
-        sequence = order(1, "bench", epoch, SAMPLES, True)
-        for step, batch in enumerate(source.iterate(BATCH, sequence), first):
-            loss = objective.step(batch, Clock(step, steps, 1_000_000)).loss
-        epoch += 1
+        network = Network(graph, seed=1)
+        network.initialise()
+        nodes = graph.nodes[:1]
+        source = chosen.source(nodes, network, x, None)
+        objective = chosen.objective(Task(nodes, network, source, None, Sgd(learning_rate=RATE, momentum=0.0)))
+        loss, sequence = 0.0, order(1, "bench", 0, SAMPLES, True)
+        for step, batch in enumerate(source.iterate(BATCH, sequence)):
+            loss = objective.step(batch, Clock(step, steps, 1)).loss
         return loss
 
     return Made({"dlcli": work}, {})
