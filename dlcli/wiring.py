@@ -81,19 +81,23 @@ def run(
                     break
                 if step.name not in session.progress.finished:
                     if step.name == SUPERVISED and not start.trained:
-                        hand_over(experiment.pretrain, network, session.kept)
-                        unroll(network, session.kept)  # where training is resumed, `begin` restores what it was
+                        _take_over(experiment, network, session)  # if training is resumed, `begin` restores what it was
                     stage = step.build(session.kept)
                     session.begin(stage.name, stage.objective)
                     Loop(stage, session.progress, session, reporter, requests, output.checkpoint_every).run()
-            if stages == "pretrain":  # the network as supervised training will find it
-                hand_over(experiment.pretrain, network, session.kept)
-                unroll(network, session.kept)
+            if stages == "pretrain" and not start.trained:  # the network as supervised training will find it
+                _take_over(experiment, network, session)
                 session.save()
             return _summary(experiment, data, network, session, reporter, stages) | {
                 "run": str(directory),
                 "seconds": round(time.monotonic() - began, 3),
             }
+
+
+def _take_over(experiment: Experiment, network: Network, session: Session) -> None:
+    """Give the network what pretraining has left beside it."""
+    hand_over(experiment.pretrain, network, session.kept)
+    unroll(network, session.kept)
 
 
 def build_graph(experiment: Experiment, data: Prepared) -> Graph:

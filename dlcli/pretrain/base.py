@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, ClassVar
 
@@ -48,10 +49,15 @@ class Task:
 
     def check_unit_interval(self) -> None:
         """Raise MisfitError where inputs lie outside [0, 1], which binary units take for probabilities."""
-        low, high = float(self.train.x.min()), float(self.train.x.max())
+        low, high = self.input_range
         if not (low >= 0 and high <= 1):
             found = f"the inputs of {self.nodes[0].name} go from {low:g} to {high:g}"
             raise MisfitError(self.path, f"{found}; binary units expect them from 0 to 1")
+
+    @cached_property
+    def input_range(self) -> tuple[float, float]:
+        """The least and the greatest of the training samples' inputs."""
+        return float(self.train.x.min()), float(self.train.x.max())
 
     @property
     def node(self) -> Node:

@@ -8,8 +8,6 @@ from dlcli.optim.base import Optimiser
 from dlcli.options import Also, Count, Family, Listed, Options, Positive
 from dlcli.pretrain.base import Joint, Method
 
-JOINT = ("up_down", "joint_training")  # options of methods that are a stage for all layers together
-
 
 class LayerOptions(Options):
     """A layer to pretrain, with what differs from the other layers; its bare name where nothing does."""
@@ -126,7 +124,7 @@ def key_of(options: type[Options], mapping: dict[str, Any], name: str) -> str:
 def _joint_inheriting(method: dict[str, Any], pretrain: dict[str, Any]) -> dict[str, Any]:
     """The method, whose joint stage, if it is given, has the optimiser's keys that it leaves out."""
     outer = pretrain.get(key_of(PretrainOptions, pretrain, "optimiser"))
-    for option in JOINT:
+    for option in (kind.option for kind in joints()):
         joint = method.get(option)
         if isinstance(joint, dict):
             key = key_of(Joint, joint, "optimiser")

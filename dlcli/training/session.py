@@ -74,16 +74,16 @@ class Session:
 
     def save(self, *, best: bool = False) -> None:
         """Write a checkpoint of everything, as it is now."""
-        own = self._objective.tensors() if self._objective else {}
+        own, kept = self._objective.tensors() if self._objective else {}, self.kept
         record = {
             **self._record,
             "dlcli": dlcli.__version__,
             "progress": self.progress.record(),
             "metrics_offset": self.directory.metrics_offset,
-            "kept": sorted(self.kept),
+            "kept": sorted(kept),
             "notes": self.notes,
         }
-        checkpoint = Checkpoint({**self._constants, **self._parameters, **self.kept, **own}, record)
+        checkpoint = Checkpoint({**self._constants, **self._parameters, **kept, **own}, record)
         self.directory.save(self.progress.total_steps, checkpoint, best=best)
 
     def restore(self, path: Path, checkpoint: Checkpoint) -> None:

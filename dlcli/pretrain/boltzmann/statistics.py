@@ -179,6 +179,5 @@ def with_classes(batch: Batch, v: Array, labels: int) -> None:
     """v (N, visible) ← the samples, flat, and behind them, if there are ``labels``, their classes one-hot."""
     n, size = len(batch.x), v.shape[1] - labels
     v[:, :size] = batch.x.reshape(n, size)
-    if labels:
-        for label in range(labels):
-            np.equal(batch.y, label, out=v[:, size + label])
+    for label in range(labels):
+        np.equal(batch.y, label, out=v[:, size + label])

@@ -166,5 +166,5 @@ class RestrictedBoltzmannMachine(Method):
             task.check_unit_interval()
         if self.visible is not None:
             return self.visible
-        inputs = task.train.x
-        return Binary() if inputs.min() >= 0 and inputs.max() <= 1 else Gaussian()
+        low, high = task.input_range
+        return Binary() if low >= 0 and high <= 1 else Gaussian()
