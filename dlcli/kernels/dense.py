@@ -20,7 +20,7 @@ import numpy as np
 from numba import get_num_threads, njit
 
 from dlcli.kernels import activation as activations
-from dlcli.kernels import sampling
+from dlcli.kernels import sampling, sparse
 from dlcli.kernels import tile as tiles
 from dlcli.kernels.activation import LINEAR, SIGMOID, activate
 from dlcli.kernels.bias import backward as gradient_and_sums
@@ -39,6 +39,7 @@ BLOCK_PANELS = 256 // PANEL  # DEPTH of each, packed, and of the rows of a fit i
 COPY_COLUMNS = 128  # of the output, from which on copying a transposed a is paid back
 COLUMNS = BLOCK_PANELS * PANEL
 STRIPS = BLOCK_ROWS * DEPTH + (2 * BLOCK_ROWS // ROWS + 2) * (PANEL + DEPTH)  # of a, copied: see `pack_strips`
+LINE = 64  # bytes of a cache line
 SERIAL = 300_000  # multiply-adds below which waking the threads costs more than it saves
 ORIGIN = np.zeros(2, np.int64)  # the offsets of a sum's only run
 
@@ -63,6 +64,52 @@ def _pack_panels(b, transposed, k0, k1, n0, n1, out):
             pack(b, k0, n, k1 - k0, width, out, first)
 
 
+@njit(cache=True)
+def _sum_lists(
+    scratch, size, rows, depth, lists, panels, width, bias, bias_row, out, out_row, kind, target, velocity, row,
+    constants,
+):  # fmt: skip
+    """A block of the output by the lists of its rows, some columns at a time.
+
+    Addresses are those of the block's first number. Sums begin with the bias, or, where that is 0, go on from ``out``;
+    one after the other has the same place where ``out_row`` is 0. Where ``kind`` is one by eq. (4), they then go to
+    the sink.
+    """
+    for n in range(0, width, sparse.COLUMNS):
+        columns, right = min(sparse.COLUMNS, width - n), panels + size * n * depth
+        for m in range(rows):
+            sums, at = out + size * (m * out_row + (n if out_row else 0)), size * (m * row + n)
+            init = bias + size * (m * bias_row + n) if bias else sums
+            sparse.sum_row_of(scratch, size, rows, depth, lists, m, right, columns, init, sums)
+            if kind >= UPDATE:
+                apply_rows(kind, 1, columns, sums, columns, target + at, velocity + at, row, constants)
+                for following in (target + at + size * row, velocity + at + size * row):
+                    prefetch_rows(following, size * columns // LINE, LINE, 1)
+
+
+@njit(cache=True)
+def _sum_tiles(
+    tile, origin, size, rows, height, depth, left, strip_step, a_row, a_k, panels, width, bias, bias_row, out, out_row,
+    kind, target, velocity, row, constants,
+):  # fmt: skip
+    """A block of the output by tiles of at most ``height`` rows, ``strip_step`` bytes of a apart; see `_sum_lists`."""
+    for n in range(0, width, PANEL):
+        columns, right = min(PANEL, width - n), panels + size * n * depth
+        for m in range(0, rows, height):
+            here, at = min(height, rows - m), size * (m * row + n)
+            prefetch_rows(target + at, here, size * row, size * columns)
+            sums, sums_row = (out + size * (m * out_row + n), out_row) if out_row else (out, PANEL)
+            if kind >= UPDATE:
+                prefetch_rows(velocity + at, here, size * row, size * columns)
+            init, init_row = (bias + size * (m * bias_row + n), bias_row) if bias else (sums, sums_row)
+            tiles.call(
+                tile, here, columns, left + m // height * strip_step, a_row, a_k, 1, depth, origin, right, init,
+                init_row, sums, sums_row,
+            )  # fmt: skip
+            if kind >= UPDATE:
+                apply_rows(kind, here, columns, sums, sums_row, target + at, velocity + at, row, constants)
+
+
 def _blocks(p, first, last, shared, scratch):
     """Blocks ``first`` … ``last`` of the product, numbered down the columns of the grid; for `p` see `_product`."""
     rows_total, columns_total, depth_total, grid_rows, grid_columns = p[0], p[1], p[2], p[3], p[4]
@@ -71,6 +118,7 @@ def _blocks(p, first, last, shared, scratch):
     kind, target, velocity, constants = p[16], p[17], p[18], array(p[19], 3, scratch)
     sampler, step = p[20], typed_array(p[22], 1, np.int64)[0]
     updates, a_copied = kind >= UPDATE, a_transposed and columns_total >= COPY_COLUMNS
+    a_row, a_k = (1, rows_total) if a_transposed else (depth_total, 1)
     if b_transposed:
         b = matrix(b_start, columns_total, depth_total, scratch)
     else:
@@ -89,52 +137,45 @@ def _blocks(p, first, last, shared, scratch):
         first = end
         for chunk in range(chunks):
             k0, k1 = share(chunk, chunks, depth_total)
-            begins, ends = chunk == 0 and kind != ADD, chunk == chunks - 1
+            depth, begins, ends = k1 - k0, chunk == 0 and kind != ADD, chunk == chunks - 1
             _pack_panels(b, b_transposed, k0, k1, n0, n1, array(panels, DEPTH * COLUMNS, scratch))
             for m0 in range(top, bottom, BLOCK_ROWS):
                 m1 = min(m0 + BLOCK_ROWS, bottom)
-                strips = (m1 - m0 + limit - 1) // limit
-                height = (m1 - m0 + strips - 1) // strips
-                strip_size = (k1 - k0) * height + PANEL
-                if a_copied:
-                    start = a_start + size * (k0 * rows_total + m0)
-                    pack_strips(constants[0], size, k1 - k0, m1 - m0, height, start, rows_total, block_a, strip_size)
-                for n in range(n0, n1, PANEL):
-                    width = min(PANEL, n1 - n)
-                    for strip in range(strips):
-                        r0, rows = m0 + strip * height, min(height, m1 - m0 - strip * height)
-                        home = row * r0 + size * n
-                        prefetch_rows(target + home, rows, row, size * width)
-                        out, out_row = target + home, columns_total
-                        if updates:
-                            if chunks > 1:
-                                out = shared + home
-                            else:
-                                out, out_row = result, PANEL
-                            if ends:
-                                prefetch_rows(velocity + home, rows, row, size * width)
-                        if a_copied:
-                            left, a_row, a_k = block_a + size * strip * strip_size, 1, height
-                        elif a_transposed:
-                            left, a_row, a_k = a_start + size * (k0 * rows_total + r0), 1, rows_total
-                        else:
-                            left, a_row, a_k = a_start + size * (r0 * depth_total + k0), depth_total, 1
-                        init, init_row = (bias + size * (n + r0 * p[24]), p[24]) if begins else (out, out_row)
-                        tiles.call(
-                            tile, rows, width, left, a_row, a_k, 1, k1 - k0, origin,
-                            panels + size * (n - n0) * (k1 - k0), init, init_row, out, out_row,
-                        )  # fmt: skip
-                        if updates and ends:
-                            apply_rows(
-                                kind, rows, width, out, out_row, target + home, velocity + home, columns_total,
-                                constants,
-                            )  # fmt: skip
+                rows, width, at = m1 - m0, n1 - n0, row * m0 + size * n0
+                corner, init = a_start + size * (m0 * a_row + k0 * a_k), 0
+                if begins:
+                    init = bias + size * (n0 + m0 * p[24])
+                out, out_row = target + at, columns_total
+                if updates and chunks > 1:
+                    out = shared + at
+                elif updates:
+                    out, out_row = result, 0
+                sink = kind if ends else STORE
+                if width >= sparse.COLUMNS and sparse.pays(scratch, size, corner, rows, depth, a_row, a_k):
+                    sparse.list_rows(scratch, size, corner, rows, depth, a_row, a_k, block_a, result)
+                    _sum_lists(
+                        scratch, size, rows, depth, block_a, panels, width, init, p[24], out, out_row, sink,
+                        target + at, velocity + at, columns_total, constants,
+                    )  # fmt: skip
+                else:
+                    strips = (rows + limit - 1) // limit
+                    height = (rows + strips - 1) // strips
+                    left, apart, left_row, left_k = corner, size * height * a_row, a_row, a_k
+                    if a_copied:
+                        left, apart, left_row, left_k = block_a, size * (depth * height + PANEL), 1, height
+                        pack_strips(
+                            constants[0], size, depth, rows, height, corner, rows_total, block_a, depth * height + PANEL
+                        )
+                    _sum_tiles(
+                        tile, origin, size, rows, height, depth, left, apart, left_row, left_k, panels, width, init,
+                        p[24], out, out_row, sink, target + at, velocity + at, columns_total, constants,
+                    )  # fmt: skip
                 if ends and (function != LINEAR or sampler):
                     for m in range(m0, m1):
                         at = row * m + size * n0
                         if function != LINEAR:
                             activate(activation, function, target + at, n1 - n0)
-                        if sampler:  # no tile reads block_a any more
+                        if sampler:  # nothing reads block_a any more
                             sample(sampler, p[21], step, m, n0, n1 - n0, target + at, p[23] + at, block_a)
 
 
@@ -182,7 +223,7 @@ def _product(a, a_transposed, b, b_transposed, bias, function, kind, target, vel
         Launch(
             BLOCKS, target.dtype, grid[0] * grid[1], arguments, parallel=parallel,
             shared=target.nbytes if kind >= UPDATE and chunks > 1 else 0,
-            scratch=size * (DEPTH * COLUMNS + STRIPS + ROWS * PANEL),
+            scratch=size * (DEPTH * COLUMNS + STRIPS + max(ROWS * PANEL, sparse.TURNED * DEPTH)),
         )
     ]  # fmt: skip
 

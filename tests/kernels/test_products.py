@@ -20,6 +20,12 @@ def random(seed, dtype, *shapes):
     return [rng.uniform(-0.5, 0.5, shape).astype(dtype) for shape in shapes]
 
 
+def few_of(array, share, seed):
+    """The array, zero but for about a share of its numbers."""
+    kept = np.random.default_rng(seed).random(array.shape) < share
+    return array * kept.astype(array.dtype)
+
+
 def check_sinks(gradient, expected, w, v):
     """``gradient(kind, target, velocity, constants)`` through all three sinks."""
     constants = np.array(CONSTANTS, w.dtype)
@@ -150,9 +156,14 @@ def all_products(images):
     conv2d.forward(x, w, b, geometry, RELU, fast_y)
     conv2d.input_gradient(d, w, geometry, fast_dx)
     conv2d.weight_gradient(x, d, geometry, STORE, fast_dw, fast_dw, b)
+    few, wide = few_of(random(8, np.float32, (12, 400))[0], 0.2, 9)[:images], random(10, np.float32, (400, 150))[0]
+    listed_y, listed_dw = np.empty((images, 150), np.float32), np.empty_like(wide)
+    dense.forward(few, wide, np.ones(150, np.float32), LINEAR, listed_y)
+    dense.weight_gradient(few, listed_y, STORE, listed_dw, listed_dw, b)
     return {
-        "per sample": (y, dx, flat_y, flat_dx, fast_y, fast_dx), "per batch": (dw, flat_dw, sums, fast_dw)
-    }  # fmt: skip
+        "per sample": (y, dx, flat_y, flat_dx, fast_y, fast_dx, listed_y),
+        "per batch": (dw, flat_dw, sums, fast_dw, listed_dw),
+    }
 
 
 def test_threads_change_no_bit(threads):

@@ -1,0 +1,267 @@
+"""Products whose left operand is mostly zeros: a row of the result sums over what is not zero.
+
+    out[n] = init[n] + Σ_i a[k_i] · b[k_i, n],     k_1 < k_2 < … those with a[k] ≠ 0
+
+Pixels of digits, binary states, rectified and dropped-out units: where four fifths of a are zeros, four fifths of the
+tile's multiplications change nothing. Here a row of a becomes a list of (k_i, a[k_i]), and `COLUMNS` of its sums stay
+in registers while the list passes: a step is one broadcast, and fused multiply-adds that read b from the cache. The
+tile reads b once for many rows, which is faster where more than `MOST` of a is not zero.
+
+Terms are added in the tile's order, and those left out are zeros, so the bits are the tile's: a product takes either
+way, block by block, as the numbers happen to be, and no result shows which. (But 0 · ∞, which is NaN, is left out too,
+and a sum that begins as −0 may stay it.)
+"""
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core.cgutils import alloca_once_value, for_range
+from numba.extending import intrinsic
+
+from dlcli.kernels import vectors
+from dlcli.kernels.launch import array, typed_array
+from dlcli.kernels.panel import transpose_square
+from dlcli.kernels.tile import PANEL
+from dlcli.kernels.vectors import I32, I64, JIT_OFF, MACHINE, constant
+
+COLUMNS = 64 // PANEL * PANEL  # of b that a list passes at once: enough sums to hide a multiply-add's latency
+MOST = 0.45  # of a block that is not zero
+TURNED = MACHINE.size // 4  # rows of a transposed block that are turned together, at most
+AT_ONCE = 4  # numbers of a vector that a list takes without asking how many there are
+
+
+class _Emitter:
+    """Emits a row's sums: a loop for each number of vectors, and the jump to the one that covers ``width``."""
+
+    def __init__(self, builder: ir.IRBuilder, itemsize: int, arguments: list[ir.Value]) -> None:
+        self.builder, self.lanes = builder, vectors.lanes_of(itemsize)
+        self.count, places, values, b, self.panel_step, self.width, init, out = arguments
+        self.places = builder.inttoptr(places, I32.as_pointer())
+        self.values, self.b, self.init, self.out = (
+            vectors.pointer(builder, x, itemsize) for x in (values, b, init, out)
+        )
+
+    def emit(self) -> None:
+        builder, lanes = self.builder, self.lanes
+        done = builder.append_basic_block("done")
+        needed = builder.sdiv(builder.add(self.width, constant(lanes - 1)), constant(lanes))
+        jump = builder.switch(needed, done)
+        for number in range(1, COLUMNS // lanes + 1):
+            block = builder.append_basic_block(f"vectors_{number}")
+            jump.add_case(constant(number), block)
+            builder.position_at_end(block)
+            self.sums(number)
+            builder.branch(done)
+        builder.position_at_end(done)
+
+    def sums(self, number: int) -> None:
+        """Load init, pass the list, store out; the last of the vectors is masked."""
+        builder, lanes = self.builder, self.lanes
+        starts = [j * lanes for j in range(number)]
+        rest = builder.sub(self.width, constant(starts[-1]))
+        masks = [None] * (number - 1) + [vectors.first_lanes(builder, rest, lanes)]
+        ends = [builder.gep(self.out, [constant(start)]) for start in starts]
+        begins = [builder.gep(self.init, [constant(start)]) for start in starts]
+        first = [vectors.load(builder, at, lanes, mask) for at, mask in zip(begins, masks, strict=True)]
+        sums = self.passed(first, starts)
+        for value, end in zip(sums[:-1], ends[:-1], strict=True):
+            vectors.store(builder, value, end)
+        vectors.store_first(builder, sums[-1:], ends[-1:], rest, masks[-1])
+
+    def passed(self, first: list[ir.Value], starts: list[int]) -> list[ir.Value]:
+        """The sums after the list."""
+        builder, before = self.builder, self.builder.block
+        in_b = [
+            builder.add(builder.mul(constant(start // PANEL), self.panel_step), constant(start % PANEL))
+            for start in starts
+        ]
+        check, step, end = (builder.append_basic_block(name) for name in ("check", "step", "end"))
+        builder.branch(check)
+
+        builder.position_at_end(check)
+        index, sums = builder.phi(I64), [builder.phi(value.type) for value in first]
+        builder.cbranch(builder.icmp_signed("<", index, self.count), step, end)
+
+        builder.position_at_end(step)
+        place = builder.sext(builder.load(builder.gep(self.places, [index])), I64)
+        row = builder.gep(self.b, [place])
+        factor = vectors.spread(builder, builder.load(builder.gep(self.values, [index])), self.lanes)
+        for total, value, start in zip(sums, first, in_b, strict=True):
+            beside = vectors.load(builder, builder.gep(row, [start]), self.lanes)
+            total.add_incoming(value, before)
+            total.add_incoming(vectors.multiply_add(builder, factor, beside, total), step)
+        index.add_incoming(constant(0), before)
+        index.add_incoming(builder.add(index, constant(1)), step)
+        builder.branch(check)
+        builder.position_at_end(end)
+        return sums
+
+
+@intrinsic
+def _sum_row(typing, like, count, places, values, b, panel_step, width, init, out):
+    def codegen(context, builder, signature, arguments):
+        _Emitter(builder, like.bitwidth // 8, arguments[1:]).emit()
+        return context.get_dummy_value()
+
+    return types.void(like, *[types.intp] * 8), codegen
+
+
+def _sum_row_twin(like, count, places, values, b, panel_step, width, init, out):
+    size = like.itemsize
+    total = vectors.view(init, (1, width), (width, 1), size)[0].astype(np.float64)
+    factors = vectors.view(values, (1, count), (count, 1), size)[0].astype(np.float64)
+    panels = -(-int(width) // PANEL)
+    for place, factor in zip(typed_array(places, count, np.int32).tolist(), factors, strict=True):
+        row = vectors.view(b + size * place, (panels, PANEL), (panel_step, 1), size).ravel()[:width]
+        total += factor * row
+        if size == 4:
+            total = total.astype(np.float32).astype(np.float64)
+    vectors.view(out, (1, width), (width, 1), size)[0] = total
+
+
+# sum_row(like, count, places, values, b, panel_step, width, init, out): ``width`` ≤ COLUMNS sums of one list; all but
+# sizes and ``like`` are addresses, and b is packed in panels ``panel_step`` elements apart.
+sum_row: Any = _sum_row_twin if JIT_OFF else _sum_row
+
+
+def _bits(builder: ir.IRBuilder, source: ir.Value, at: ir.Value, lanes: int) -> ir.Value:
+    """A bit for each of the lanes from ``at`` on whose number is not zero."""
+    value = vectors.load(builder, builder.gep(source, [at]), lanes)
+    bits = builder.fcmp_unordered("!=", value, ir.Constant(value.type, [0.0] * lanes))
+    return builder.zext(builder.bitcast(bits, ir.IntType(lanes)), I32)
+
+
+@intrinsic
+def _list_row(typing, like, source, vectors_, places, values, count):
+    """Append the numbers of whole vectors that are not zero: first `AT_ONCE` without a question, then what is left."""
+    itemsize = like.bitwidth // 8
+    lanes = vectors.lanes_of(itemsize)
+
+    def codegen(context, builder, signature, arguments):
+        _, source, number, places, values, count = arguments
+        source, values = (vectors.pointer(builder, x, itemsize) for x in (source, values))
+        places = builder.inttoptr(places, I32.as_pointer())
+        held = alloca_once_value(builder, count)
+        last = ir.Constant(I32, 1 << (lanes - 1))
+
+        def append(at: ir.Value, bits: ir.Value, place: ir.Value) -> ir.Value:
+            # The last lane stands in where no bit is left: it may be read, and what is written is not counted.
+            first = builder.zext(builder.cttz(builder.or_(bits, last), ir.Constant(ir.IntType(1), 1)), I64)
+            k = builder.add(at, first)
+            builder.store(builder.trunc(builder.mul(k, constant(PANEL)), I32), builder.gep(places, [place]))
+            builder.store(builder.load(builder.gep(source, [k])), builder.gep(values, [place]))
+            return builder.and_(bits, builder.sub(bits, ir.Constant(I32, 1)))
+
+        with for_range(builder, number) as loop:
+            at = builder.mul(loop.index, constant(lanes))
+            bits = _bits(builder, source, at, lanes)
+            found = builder.zext(builder.ctpop(bits), I64)
+            begin = builder.load(held)
+            end = builder.add(begin, found)
+            for i in range(AT_ONCE):
+                bits = append(at, bits, builder.add(begin, constant(i)))
+            with builder.if_then(builder.icmp_signed(">", found, constant(AT_ONCE)), likely=False):
+                left = alloca_once_value(builder, bits)
+                with for_range(builder, builder.sub(found, constant(AT_ONCE))) as rest:
+                    place = builder.add(begin, builder.add(rest.index, constant(AT_ONCE)))
+                    builder.store(append(at, builder.load(left), place), left)
+            builder.store(end, held)
+        return builder.load(held)
+
+    return types.intp(like, *[types.intp] * 5), codegen
+
+
+def _list_row_twin(like, source, number, places, values, count):
+    row = typed_array(source, number * vectors.lanes_of(like.itemsize), like.dtype)
+    steps = np.flatnonzero(row)
+    end = count + len(steps)
+    typed_array(places, end, np.int32)[count:] = steps * PANEL
+    typed_array(values, end, like.dtype)[count:] = row[steps]
+    return end
+
+
+# list_row(like, source, number, places, values, count): append what is not zero of ``number`` vectors from an address
+# on to a list that has ``count``; the new count.
+list_row: Any = _list_row_twin if JIT_OFF else _list_row
+
+
+@njit(cache=True)
+def turn(like, size, start, rows, depth, a_k, out):
+    """out (rows, depth) ← a[m, k] from ``start[m + k · a_k]``, for at most a vector's rows."""
+    lanes = MACHINE.size // size
+    if rows == lanes and depth >= lanes:
+        for step in range((depth + lanes - 1) // lanes):
+            k = min(step * lanes, depth - lanes)
+            transpose_square(array(start, 1, like)[0], start + size * k * a_k, a_k, out + size * k, depth)
+        return
+    source, target = array(start, (depth - 1) * a_k + rows, like), array(out, rows * depth, like)
+    for m in range(rows):
+        for k in range(depth):
+            target[m * depth + k] = source[m + k * a_k]
+
+
+@njit(cache=True)
+def _not_zero(line):
+    count = 0
+    for i in range(line.size):  # in vectors, as numpy.count_nonzero is not
+        count += line[i] != 0
+    return count
+
+
+not_zero: Any = np.count_nonzero if JIT_OFF else _not_zero  # numbers of an array that are not
+
+
+@njit(cache=True)
+def pays(like, size, start, rows, depth, a_row, a_k):
+    """Whether few enough of a block's numbers are not zero; a[m, k] is ``start[m · a_row + k · a_k]``."""
+    lines, length, step = (rows, depth, a_row) if a_k == 1 else (depth, rows, a_k)
+    found = 0
+    for m in range(lines):
+        found += not_zero(array(start + size * m * step, length, like))
+    return found <= MOST * rows * depth
+
+
+@njit(cache=True)
+def capacity(rows, depth):
+    """Numbers that the lists of a block have room for: an even number, so that float64 stays aligned."""
+    return (int(MOST * rows * depth) + AT_ONCE) // 2 * 2 + 2
+
+
+@njit(cache=True)
+def list_rows(like, size, start, rows, depth, a_row, a_k, lists, turned):
+    """Write the lists of a block of a that `pays`; ``turned``: scratch for a vector's rows of a transposed block."""
+    starts, places = typed_array(lists, rows + 1, np.int64), lists + 8 * (rows + 1)
+    values = places + 4 * capacity(rows, depth)
+    lanes = MACHINE.size // size
+    whole = depth // lanes
+    count = 0
+    for m in range(rows):
+        starts[m] = count
+        if a_k == 1:
+            source = start + size * m * a_row
+        else:
+            if m % lanes == 0:
+                turn(like, size, start + size * m, min(lanes, rows - m), depth, a_k, turned)
+            source = turned + size * (m % lanes) * depth
+        count = list_row(array(start, 1, like)[0], source, whole, places, values, count)
+        row, far = array(source, depth, like), count + depth - whole * lanes
+        some_places, some = typed_array(places, far, np.int32), array(values, far, like)
+        for k in range(whole * lanes, depth):
+            if row[k] != 0:
+                some_places[count], some[count] = k * PANEL, row[k]
+                count += 1
+    starts[rows] = count
+
+
+@njit(cache=True)
+def sum_row_of(like, size, rows, depth, lists, m, panels, width, init, out):
+    """Sums of row m of the block listed in ``lists``: ``width`` ≤ COLUMNS columns, b's panels each ``depth`` long."""
+    starts, most = typed_array(lists, rows + 1, np.int64), capacity(rows, depth)
+    begin, places = starts[m], lists + 8 * (rows + 1)
+    values = places + 4 * most
+    sum_row(
+        array(init, 1, like)[0], starts[m + 1] - begin, places + 4 * begin, values + size * begin, panels,
+        depth * PANEL, width, init, out,
+    )  # fmt: skip
