@@ -1,4 +1,4 @@
-"""Pretraining beside others: an epoch of an RBM, and of a tied denoising autoencoder, 784-500 in batches of 100."""
+"""Pretraining beside others, on digits: epochs of RBMs and of a tied denoising autoencoder, 784-500, batches of 100."""
 
 from contextlib import ExitStack
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ from bench.rounds import Contender, interleaved
 from bench.whole_nets import OURS, Settings, compare
 
 INPUTS, UNITS, BATCH, SAMPLES = 784, 500, 100, 6_000
-RATE = 0.01
+RATE = 0.1  # scikit-learn's own
 
 
 class Pretraining(NamedTuple):

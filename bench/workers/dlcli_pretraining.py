@@ -7,7 +7,7 @@ import dlcli.kernels  # noqa: F401  # isort: skip  # prepares the cache before N
 import numba
 
 from bench.pretraining import BATCH, INPUTS, RATE, SAMPLES, UNITS
-from bench.workers.data import random
+from bench.workers.data import digits
 from bench.workers.serve import Made
 from dlcli.data.pipeline import order
 from dlcli.graph import Graph
@@ -35,7 +35,7 @@ def make(job: dict[str, Any]) -> Made:
     """An epoch from the start, as scikit-learn's `fit` is; the work returns the last mini-batch's loss."""
     chosen = method(job["case"])
     layers = [Dense(name="hidden", units=UNITS, activation="sigmoid"), Dense(name="output", units=10)]
-    graph, x = Graph.build(layers, (INPUTS,)), random(SAMPLES, INPUTS)
+    graph, x = Graph.build(layers, (INPUTS,)), digits(SAMPLES)[0]
     steps = SAMPLES // BATCH
 
     def work() -> float:

@@ -6,8 +6,8 @@ import sklearn
 from sklearn.neural_network import BernoulliRBM
 from threadpoolctl import threadpool_limits
 
-from bench.pretraining import BATCH, INPUTS, RATE, SAMPLES, UNITS
-from bench.workers.data import random
+from bench.pretraining import BATCH, RATE, SAMPLES, UNITS
+from bench.workers.data import digits
 from bench.workers.serve import Made
 
 
@@ -18,7 +18,7 @@ def prepare(threads: int) -> dict[str, Any]:
 
 def make(job: dict[str, Any]) -> Made:
     """An epoch of persistent contrastive divergence."""
-    x = random(SAMPLES, INPUTS)
+    x, _ = digits(SAMPLES)
 
     def work() -> None:
         BernoulliRBM(UNITS, learning_rate=RATE, batch_size=BATCH, n_iter=1, random_state=1).fit(x)

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from bench.pretraining import BATCH, INPUTS, RATE, SAMPLES, UNITS
-from bench.workers.data import random
+from bench.workers.data import digits
 from bench.workers.serve import Made
 
 
@@ -19,7 +19,7 @@ def prepare(threads: int) -> dict[str, Any]:
 
 def make(job: dict[str, Any]) -> Made:
     """An epoch; the work returns the last mini-batch's loss."""
-    x = torch.from_numpy(random(SAMPLES, INPUTS))
+    x = torch.from_numpy(digits(SAMPLES)[0])
     step = {"cd": contrastive_divergence, "denoising": denoising}[job["case"]]()
 
     def work() -> float:
