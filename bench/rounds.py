@@ -9,6 +9,8 @@ from bench.load import LIMIT, Others
 from bench.process import Worker
 
 TURN = 0.15  # seconds that a turn should last: long against a switch, short against the machine's moods
+REST = 0.05  # seconds before a turn: threads of the one before may spin for a while (OpenBLAS's do for 20 ms or so)
+SHORT = 0.5  # seconds of a run, below which a turn's first is not counted
 ROUNDS = 3  # at least
 
 
@@ -60,9 +62,9 @@ def interleaved(contenders: list[Contender], seconds: float) -> tuple[dict[str, 
     while len(rounds) < ROUNDS or time.perf_counter() < end:
         others, times = Others(pids), {}
         for contender in contenders:
-            # The first run of a turn fetches its arrays back into the cache, and is not counted where runs are short.
-            count = counts[contender.name]
-            answer = contender.worker.run(contender.work, count, untimed=1 if count > 1 else 0)
+            time.sleep(REST)
+            count, untimed = counts[contender.name]
+            answer = contender.worker.run(contender.work, count, untimed=untimed)
             times[contender.name] = answer["times"]
             result = results[contender.name] = answer["result"]
             if result is not None and not math.isfinite(result):
@@ -85,12 +87,15 @@ def _quiet(rounds: list["_Round"]) -> list["_Round"]:
     return quiet if len(quiet) >= ROUNDS else rounds
 
 
-def _warm_up(contender: Contender, turn: float) -> int:
-    """Run it until it is warm; returns how many runs fill a turn."""
+def _warm_up(contender: Contender, turn: float) -> tuple[int, int]:
+    """Run it until it is warm; returns how many runs fill a turn, and how many before them are not counted.
+
+    The first run of a turn fetches its arrays back into the cache, and wakes the machine after the rest.
+    """
     contender.worker.run(contender.work, 1, untimed=0)  # compiles
     one = min(contender.worker.run(contender.work, 1, untimed=0)["times"])
     count = max(1, int(turn / one))
     if count > 1:
         taken = contender.worker.run(contender.work, -(-count // 3), untimed=0)["times"]
         count = max(1, int(turn / statistics.median(taken)))
-    return count
+    return count, int(one < SHORT)
