@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import get_num_threads
 
-from dlcli.kernels import correlation, dense, weight_correlation, winograd
+from dlcli.kernels import correlation, dense, sparse_correlation, weight_correlation, winograd
 from dlcli.kernels import tile as tiles
 from dlcli.kernels.activation import LINEAR
 from dlcli.kernels.constants import zeros
@@ -232,7 +232,12 @@ def forward(x: Array, weights: Array, bias: Array, geometry: Geometry, function:
 @Planned
 def input_gradient(dy: Array, weights: Array, geometry: Geometry, dx: Array) -> list[Launch]:
     """dx: each input gathers from every output that read it."""
-    return transposed.plan(dy, weights, zeros(dx.dtype, dx.shape[3]), geometry, LINEAR, dx)
+    plain = transposed.plan(dy, weights, zeros(dx.dtype, dx.shape[3]), geometry, LINEAR, dx)
+    if winograd.suits(weights.shape, dx.shape[1:3], geometry):
+        return plain
+    if sparse_correlation.suits(weights.shape, dx.shape, dy.shape, geometry):
+        return sparse_correlation.choice(dy, sparse_correlation.input_gradient(dy, weights, geometry, dx), plain)
+    return plain
 
 
 @Planned
@@ -307,11 +312,22 @@ def weight_gradient(
     x: Array, dy: Array, geometry: Geometry, kind: int, target: Array, velocity: Array, constants: Array
 ) -> list[Launch]:
     """The weights' gradient, summed over images and positions in order, sent to a sink shaped as the weights."""
-    shape, size = target.shape, dy.itemsize
+    shape = target.shape
     if _is_dense(x.shape, dy.shape, shape, geometry):
         return dense.weight_gradient.plan(_flat(x), _flat(dy), kind, _flat(target), _flat(velocity), constants)
     if winograd.gradient_suits(shape, dy.shape[1:3], geometry):
         return winograd.weight_gradient(x, dy, geometry[2:4], geometry[6], kind, target, velocity, constants)
+    plain = _weight_correlation(x, dy, geometry, kind, target, velocity, constants)
+    if sparse_correlation.suits(shape, x.shape, dy.shape, geometry):
+        by_lists = sparse_correlation.weight_gradient(x, dy, geometry, kind, target, velocity, constants)
+        return sparse_correlation.choice(dy, by_lists, plain)
+    return plain
+
+
+def _weight_correlation(
+    x: Array, dy: Array, geometry: Geometry, kind: int, target: Array, velocity: Array, constants: Array
+) -> list[Launch]:
+    shape, size = target.shape, dy.itemsize
     plan = _weight_plan(x.shape, dy.shape, shape, geometry, size)
     offsets = 2 * shape[0] * (1 + plan.runs)
     arguments = (

@@ -112,6 +112,22 @@ class Launch:
             self.kernel.body(self._record.tolist(), first, last, shared, own)
 
 
+class Choice(Launch):
+    """One of two plans, as the numbers are when it runs: ``ask`` looks at them, ``answer`` says if it is ``yes``."""
+
+    __slots__ = ("_answer", "_no", "_yes")
+
+    def __init__(self, ask: Launch, answer: Callable[[], bool], yes: list[Launch], no: list[Launch]) -> None:
+        for name in Launch.__slots__:
+            setattr(self, name, getattr(ask, name))
+        self._answer, self._yes, self._no = answer, yes, no
+
+    def run(self) -> None:
+        super().run()
+        for launch in self._yes if self._answer() else self._no:
+            launch.run()
+
+
 class Planned:
     """A function of arrays that is planned as launches: called, it plans and runs; ``plan`` gives the launches.
 

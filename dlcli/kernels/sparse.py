@@ -12,6 +12,7 @@ way, block by block, as the numbers happen to be, and no result shows which. (Bu
 and a sum that begins as −0 may stay it.)
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,102 +27,110 @@ from dlcli.kernels.panel import transpose_square
 from dlcli.kernels.tile import PANEL
 from dlcli.kernels.vectors import I32, I64, JIT_OFF, MACHINE, constant
 
-COLUMNS = 64 // PANEL * PANEL  # of b that a list passes at once: enough sums to hide a multiply-add's latency
+COLUMNS = 64 // PANEL * PANEL  # of a packed b that a list passes at once: enough sums to hide multiply-adds' latency
+WIDEST = 8 * MACHINE.size // 4  # sums that a list can pass at once
 MOST = 0.45  # of a block that is not zero
 TURNED = MACHINE.size // 4  # rows of a transposed block that are turned together, at most
 AT_ONCE = 4  # numbers of a vector that a list takes without asking how many there are
 
 
 class _Emitter:
-    """Emits a row's sums: a loop for each number of vectors, and the jump to the one that covers ``width``."""
+    """Emits sums of one list: a loop for each number of vectors, and the jump to the one that is asked for."""
 
-    def __init__(self, builder: ir.IRBuilder, itemsize: int, arguments: list[ir.Value]) -> None:
-        self.builder, self.lanes = builder, vectors.lanes_of(itemsize)
-        self.count, places, values, b, self.panel_step, self.width, init, out = arguments
+    def __init__(self, builder: ir.IRBuilder, itemsize: int, places: ir.Value, values: ir.Value, b: ir.Value) -> None:
+        self.builder, self.itemsize, self.lanes = builder, itemsize, vectors.lanes_of(itemsize)
         self.places = builder.inttoptr(places, I32.as_pointer())
-        self.values, self.b, self.init, self.out = (
-            vectors.pointer(builder, x, itemsize) for x in (values, b, init, out)
-        )
+        self.values, self.b = vectors.pointer(builder, values, itemsize), vectors.pointer(builder, b, itemsize)
 
-    def emit(self) -> None:
-        builder, lanes = self.builder, self.lanes
+    def for_each_number(self, most: int, asked: ir.Value, emit: Callable[[int], None]) -> None:
+        builder = self.builder
         done = builder.append_basic_block("done")
-        needed = builder.sdiv(builder.add(self.width, constant(lanes - 1)), constant(lanes))
-        jump = builder.switch(needed, done)
-        for number in range(1, COLUMNS // lanes + 1):
+        jump = builder.switch(asked, done)
+        for number in range(1, most + 1):
             block = builder.append_basic_block(f"vectors_{number}")
             jump.add_case(constant(number), block)
             builder.position_at_end(block)
-            self.sums(number)
+            emit(number)
             builder.branch(done)
         builder.position_at_end(done)
 
-    def sums(self, number: int) -> None:
-        """Load init, pass the list, store out; the last of the vectors is masked."""
-        builder, lanes = self.builder, self.lanes
-        starts = [j * lanes for j in range(number)]
-        rest = builder.sub(self.width, constant(starts[-1]))
-        masks = [None] * (number - 1) + [vectors.first_lanes(builder, rest, lanes)]
-        ends = [builder.gep(self.out, [constant(start)]) for start in starts]
-        begins = [builder.gep(self.init, [constant(start)]) for start in starts]
-        first = [vectors.load(builder, at, lanes, mask) for at, mask in zip(begins, masks, strict=True)]
-        sums = self.passed(first, starts)
-        for value, end in zip(sums[:-1], ends[:-1], strict=True):
-            vectors.store(builder, value, end)
-        vectors.store_first(builder, sums[-1:], ends[-1:], rest, masks[-1])
-
-    def passed(self, first: list[ir.Value], starts: list[int]) -> list[ir.Value]:
-        """The sums after the list."""
+    def passed(
+        self, count: ir.Value, first: list[ir.Value], in_b: list[ir.Value], masks: list[ir.Value | None]
+    ) -> list[ir.Value]:
+        """The sums that begin with ``first`` after the list: vectors of b at ``in_b`` from its place, masked."""
         builder, before = self.builder, self.builder.block
-        in_b = [
-            builder.add(builder.mul(constant(start // PANEL), self.panel_step), constant(start % PANEL))
-            for start in starts
-        ]
         check, step, end = (builder.append_basic_block(name) for name in ("check", "step", "end"))
         builder.branch(check)
 
         builder.position_at_end(check)
         index, sums = builder.phi(I64), [builder.phi(value.type) for value in first]
-        builder.cbranch(builder.icmp_signed("<", index, self.count), step, end)
+        builder.cbranch(builder.icmp_signed("<", index, count), step, end)
 
         builder.position_at_end(step)
-        place = builder.sext(builder.load(builder.gep(self.places, [index])), I64)
-        row = builder.gep(self.b, [place])
+        row = builder.gep(self.b, [builder.sext(builder.load(builder.gep(self.places, [index])), I64)])
         factor = vectors.spread(builder, builder.load(builder.gep(self.values, [index])), self.lanes)
-        for total, value, start in zip(sums, first, in_b, strict=True):
-            beside = vectors.load(builder, builder.gep(row, [start]), self.lanes)
+        for total, value, start, mask in zip(sums, first, in_b, masks, strict=True):
+            beside = vectors.load(builder, builder.gep(row, [start]), self.lanes, mask)
             total.add_incoming(value, before)
             total.add_incoming(vectors.multiply_add(builder, factor, beside, total), step)
         index.add_incoming(constant(0), before)
-        index.add_incoming(builder.add(index, constant(1)), step)
+        # LLVM would unroll this loop, and lists are short: what is left over would cost more than it saves.
+        index.add_incoming(vectors.opaque(builder, builder.add(index, constant(1))), step)
         builder.branch(check)
         builder.position_at_end(end)
         return sums
+
+    def row(self, count: ir.Value, panel_step: ir.Value, width: ir.Value, init: ir.Value, out: ir.Value) -> None:
+        """Sums side by side."""
+        builder, lanes = self.builder, self.lanes
+        init, out = (vectors.pointer(builder, x, self.itemsize) for x in (init, out))
+
+        def emit(number: int) -> None:
+            starts = [j * lanes for j in range(number)]
+            rest = builder.sub(width, constant(starts[-1]))
+            masks = [None] * (number - 1) + [vectors.first_lanes(builder, rest, lanes)]
+            begins, ends = ([builder.gep(base, [constant(start)]) for start in starts] for base in (init, out))
+            first = [vectors.load(builder, at, lanes, mask) for at, mask in zip(begins, masks, strict=True)]
+            in_b = [
+                builder.add(builder.mul(constant(start // PANEL), panel_step), constant(start % PANEL))
+                for start in starts
+            ]
+            sums = self.passed(count, first, in_b, masks)
+            for value, end in zip(sums[:-1], ends[:-1], strict=True):
+                vectors.store(builder, value, end)
+            vectors.store_first(builder, sums[-1:], ends[-1:], rest, masks[-1])
+
+        needed = builder.sdiv(builder.add(width, constant(lanes - 1)), constant(lanes))
+        self.for_each_number(WIDEST // lanes, needed, emit)
 
 
 @intrinsic
 def _sum_row(typing, like, count, places, values, b, panel_step, width, init, out):
     def codegen(context, builder, signature, arguments):
-        _Emitter(builder, like.bitwidth // 8, arguments[1:]).emit()
+        _, count, places, values, b, *rest = arguments
+        _Emitter(builder, like.bitwidth // 8, places, values, b).row(count, *rest)
         return context.get_dummy_value()
 
     return types.void(like, *[types.intp] * 8), codegen
 
 
 def _sum_row_twin(like, count, places, values, b, panel_step, width, init, out):
-    size = like.itemsize
-    total = vectors.view(init, (1, width), (width, 1), size)[0].astype(np.float64)
-    factors = vectors.view(values, (1, count), (count, 1), size)[0].astype(np.float64)
-    panels = -(-int(width) // PANEL)
-    for place, factor in zip(typed_array(places, count, np.int32).tolist(), factors, strict=True):
-        row = vectors.view(b + size * place, (panels, PANEL), (panel_step, 1), size).ravel()[:width]
-        total += factor * row
-        if size == 4:
+    total = vectors.view(init, (1, width), (width, 1), like.itemsize)[0].astype(np.float64)
+    panels = [(n, min(PANEL, width - n)) for n in range(0, int(width), PANEL)]
+    for place, factor in zip(_listed(places, count, np.int32), _listed(values, count, like.dtype), strict=True):
+        for n, columns in panels:
+            row = typed_array(b + like.itemsize * (place + n // PANEL * panel_step), columns, like.dtype)
+            total[n : n + columns] += np.float64(factor) * row
+        if like.itemsize == 4:
             total = total.astype(np.float32).astype(np.float64)
-    vectors.view(out, (1, width), (width, 1), size)[0] = total
+    vectors.view(out, (1, width), (width, 1), like.itemsize)[0] = total
 
 
-# sum_row(like, count, places, values, b, panel_step, width, init, out): ``width`` ≤ COLUMNS sums of one list; all but
+def _listed(start, count, dtype):
+    return typed_array(start, count, dtype).tolist()
+
+
+# sum_row(like, count, places, values, b, panel_step, width, init, out): ``width`` ≤ WIDEST sums of one list; all but
 # sizes and ``like`` are addresses, and b is packed in panels ``panel_step`` elements apart.
 sum_row: Any = _sum_row_twin if JIT_OFF else _sum_row
 
@@ -134,13 +143,13 @@ def _bits(builder: ir.IRBuilder, source: ir.Value, at: ir.Value, lanes: int) -> 
 
 
 @intrinsic
-def _list_row(typing, like, source, vectors_, places, values, count):
+def _list_row(typing, like, source, vectors_, step, places, values, count):
     """Append the numbers of whole vectors that are not zero: first `AT_ONCE` without a question, then what is left."""
     itemsize = like.bitwidth // 8
     lanes = vectors.lanes_of(itemsize)
 
     def codegen(context, builder, signature, arguments):
-        _, source, number, places, values, count = arguments
+        _, source, number, step, places, values, count = arguments
         source, values = (vectors.pointer(builder, x, itemsize) for x in (source, values))
         places = builder.inttoptr(places, I32.as_pointer())
         held = alloca_once_value(builder, count)
@@ -150,7 +159,7 @@ def _list_row(typing, like, source, vectors_, places, values, count):
             # The last lane stands in where no bit is left: it may be read, and what is written is not counted.
             first = builder.zext(builder.cttz(builder.or_(bits, last), ir.Constant(ir.IntType(1), 1)), I64)
             k = builder.add(at, first)
-            builder.store(builder.trunc(builder.mul(k, constant(PANEL)), I32), builder.gep(places, [place]))
+            builder.store(builder.trunc(builder.mul(k, step), I32), builder.gep(places, [place]))
             builder.store(builder.load(builder.gep(source, [k])), builder.gep(values, [place]))
             return builder.and_(bits, builder.sub(bits, ir.Constant(I32, 1)))
 
@@ -170,20 +179,20 @@ def _list_row(typing, like, source, vectors_, places, values, count):
             builder.store(end, held)
         return builder.load(held)
 
-    return types.intp(like, *[types.intp] * 5), codegen
+    return types.intp(like, *[types.intp] * 6), codegen
 
 
-def _list_row_twin(like, source, number, places, values, count):
+def _list_row_twin(like, source, number, step, places, values, count):
     row = typed_array(source, number * vectors.lanes_of(like.itemsize), like.dtype)
     steps = np.flatnonzero(row)
     end = count + len(steps)
-    typed_array(places, end, np.int32)[count:] = steps * PANEL
+    typed_array(places, end, np.int32)[count:] = steps * step
     typed_array(values, end, like.dtype)[count:] = row[steps]
     return end
 
 
-# list_row(like, source, number, places, values, count): append what is not zero of ``number`` vectors from an address
-# on to a list that has ``count``; the new count.
+# list_row(like, source, number, step, places, values, count): append what is not zero of ``number`` vectors from an
+# address on, and its place · step, to a list that has ``count``; the new count.
 list_row: Any = _list_row_twin if JIT_OFF else _list_row
 
 
@@ -230,13 +239,29 @@ def capacity(rows, depth):
 
 
 @njit(cache=True)
+def list_one(like, size, source, depth, step, places, values, count):
+    """Append ``depth`` numbers that follow each other, but zeros, to a list that has ``count``; the new count.
+
+    Both parts of a list have room for `AT_ONCE` numbers more.
+    """
+    lanes = MACHINE.size // size
+    whole = depth // lanes
+    count = list_row(array(source, 1, like)[0], source, whole, step, places, values, count)
+    row, far = array(source, depth, like), count + depth - whole * lanes
+    some_places, some = typed_array(places, far, np.int32), array(values, far, like)
+    for k in range(whole * lanes, depth):
+        if row[k] != 0:
+            some_places[count], some[count] = k * step, row[k]
+            count += 1
+    return count
+
+
+@njit(cache=True)
 def list_rows(like, size, start, rows, depth, a_row, a_k, lists, turned):
     """Write the lists of a block of a that `pays`; ``turned``: scratch for a vector's rows of a transposed block."""
     starts, places = typed_array(lists, rows + 1, np.int64), lists + 8 * (rows + 1)
     values = places + 4 * capacity(rows, depth)
-    lanes = MACHINE.size // size
-    whole = depth // lanes
-    count = 0
+    lanes, count = MACHINE.size // size, 0
     for m in range(rows):
         starts[m] = count
         if a_k == 1:
@@ -245,13 +270,7 @@ def list_rows(like, size, start, rows, depth, a_row, a_k, lists, turned):
             if m % lanes == 0:
                 turn(like, size, start + size * m, min(lanes, rows - m), depth, a_k, turned)
             source = turned + size * (m % lanes) * depth
-        count = list_row(array(start, 1, like)[0], source, whole, places, values, count)
-        row, far = array(source, depth, like), count + depth - whole * lanes
-        some_places, some = typed_array(places, far, np.int32), array(values, far, like)
-        for k in range(whole * lanes, depth):
-            if row[k] != 0:
-                some_places[count], some[count] = k * PANEL, row[k]
-                count += 1
+        count = list_one(like, size, source, depth, PANEL, places, values, count)
     starts[rows] = count
 
 

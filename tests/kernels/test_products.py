@@ -160,9 +160,14 @@ def all_products(images):
     listed_y, listed_dw = np.empty((images, 150), np.float32), np.empty_like(wide)
     dense.forward(few, wide, np.ones(150, np.float32), LINEAR, listed_y)
     dense.weight_gradient(few, listed_y, STORE, listed_dw, listed_dw, b)
+    x, w, d = random(11, np.float32, (12, 8, 8, 20), (5, 5, 20, 24), (12, 4, 4, 24))
+    x, d = x[:images], few_of(d, 0.2, 12)[:images]
+    scattered_dx, scattered_dw = np.empty_like(x), np.empty_like(w)
+    conv2d.input_gradient(d, w, (1, 1, 0, 0, 1, 1, 1), scattered_dx)
+    conv2d.weight_gradient(x, d, (1, 1, 0, 0, 1, 1, 1), STORE, scattered_dw, scattered_dw, b)
     return {
-        "per sample": (y, dx, flat_y, flat_dx, fast_y, fast_dx, listed_y),
-        "per batch": (dw, flat_dw, sums, fast_dw, listed_dw),
+        "per sample": (y, dx, flat_y, flat_dx, fast_y, fast_dx, listed_y, scattered_dx),
+        "per batch": (dw, flat_dw, sums, fast_dw, listed_dw, scattered_dw),
     }
 
 
