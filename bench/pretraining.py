@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
-from bench.process import Worker
+from bench.process import Worker, compile_kernels
 from bench.rounds import Contender, interleaved
 from bench.whole_nets import OURS, Settings, compare
 
@@ -40,6 +40,8 @@ def measure(case: Pretraining, settings: Settings) -> dict[str, Any]:
     with ExitStack() as stack:
         contenders = []
         for name in systems:
+            if name == OURS:
+                compile_kernels(workers[name], settings.threads, name, {"case": case.name})
             worker = stack.enter_context(Worker(workers[name], settings.threads))
             worker.make(case=case.name)
             contenders.append(Contender(name, worker, name))

@@ -96,3 +96,13 @@ class Worker:
         self._process.stdin.close()
         self._process.stdout.close()
         self._process.wait()
+
+
+def compile_kernels(module: str, threads: int, work: str, job: dict[str, Any]) -> None:
+    """Run a job once in a process that then ends, so that the one that is measured finds its kernels compiled.
+
+    PyTorch's are when it is installed; the compiler's memory would count in a net's peak.
+    """
+    with Worker(module, threads) as worker:
+        worker.make(**job)
+        worker.run(work, 1, untimed=0)

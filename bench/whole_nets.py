@@ -4,7 +4,7 @@ from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 from bench.nets import NETS, Net
-from bench.process import Worker
+from bench.process import Worker, compile_kernels
 from bench.rounds import Contender, interleaved
 
 OURS = "dlcli"
@@ -43,6 +43,8 @@ def measure(group: str, net: Net, settings: Settings) -> dict[str, Any]:
     with ExitStack() as stack:
         contenders, facts = [], {}
         for name, how in contenders_of(net, settings).items():
+            if not how:
+                compile_kernels("dlcli_nets", settings.threads, name, job)
             worker = stack.enter_context(Worker("torch_nets" if how else "dlcli_nets", settings.threads))
             facts[name] = worker.make(**job, name=name, **(how or {}))["facts"]
             contenders.append(Contender(name, worker, name))
