@@ -7,11 +7,10 @@ Rows are summed in chunks, whose size the shape alone decides, and the chunks' s
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from dlcli.kernels import activation as activations
 from dlcli.kernels.activation import LINEAR, slope_row
-from dlcli.kernels.launch import Kernel, Launch, Planned, array
+from dlcli.kernels.launch import Kernel, Launch, Planned, array, piece
 from dlcli.kernels.sink import settle
 
 Array = np.ndarray[Any, Any]
@@ -20,7 +19,7 @@ CHUNK, LEAST_ROWS = 16384, 8  # elements of a chunk, about; rows, at least
 PIECE = 2048  # elements whose slopes are taken at a time: the sums find them in the first-level cache
 
 
-@njit(cache=True)
+@piece()
 def _add_rows(start, rows, totals, like):
     """totals ← totals + each of ``rows`` rows from an address on, in order."""
     columns, row = totals.size, totals.nbytes

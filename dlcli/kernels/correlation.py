@@ -12,12 +12,11 @@ phase is then cut into parts, one for each kernel column, that continue each oth
 """
 
 import numpy as np
-from numba import njit
 
 from dlcli.kernels import tile as tiles
 from dlcli.kernels.activation import LINEAR, activate
 from dlcli.kernels.dense import share
-from dlcli.kernels.launch import Kernel, array, matrix, place, typed_array
+from dlcli.kernels.launch import Kernel, array, matrix, piece, place, typed_array
 from dlcli.kernels.panel import pack, pack_transposed
 from dlcli.kernels.tile import PANEL
 from dlcli.kernels.vectors import MACHINE
@@ -52,7 +51,7 @@ def _pack_weights(p, first, last, shared, scratch):
 PACK_WEIGHTS = Kernel(_pack_weights)
 
 
-@njit(cache=True)
+@piece()
 def copy_rows_padded(x, image, height, first_row, rows, first, last, out, start):
     """out[start:] ← ``rows`` rows of an image from ``first_row``, elements first … last of each; zero outside."""
     length = last - first
@@ -70,7 +69,7 @@ def copy_rows_padded(x, image, height, first_row, rows, first, last, out, start)
                 out[i] = 0
 
 
-@njit(cache=True)
+@piece()
 def _fill(line, first, step, count, values):
     """``count`` stretches of a line ← ``values``: what a sum without a term is."""
     for q in range(count):
@@ -78,7 +77,7 @@ def _fill(line, first, step, count, values):
             line[first + q * step + i] = values[i]
 
 
-@njit(cache=True)
+@piece()
 def _inside(rows, row, height, first, count):
     """The runs that read a row inside the image: the others, in the padding, add nothing."""
     last = first + count
@@ -89,7 +88,7 @@ def _inside(rows, row, height, first, count):
     return first, last
 
 
-@njit(cache=True)
+@piece()
 def _phase(tile, image, height, first, last, base, phase, sizes, runs, run_rows, packed, bias, y, limit):
     """One phase's rows first … last of an image; ``base``: the address of the input under the phase's first row."""
     (channels, filters, groups, out_height, in_step_h, in_step_w, out_step_h, out_step_w, row_length,

@@ -17,7 +17,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
-from numba import get_num_threads, njit
+from numba import get_num_threads
 
 from dlcli.kernels import activation as activations
 from dlcli.kernels import sampling, sparse
@@ -25,7 +25,7 @@ from dlcli.kernels import tile as tiles
 from dlcli.kernels.activation import LINEAR, SIGMOID, activate
 from dlcli.kernels.bias import backward as gradient_and_sums
 from dlcli.kernels.constants import zeros
-from dlcli.kernels.launch import Kernel, Launch, Planned, array, matrix, place, typed_array
+from dlcli.kernels.launch import Kernel, Launch, Planned, array, matrix, piece, place, typed_array
 from dlcli.kernels.panel import pack, pack_strips, pack_transposed
 from dlcli.kernels.philox import held, signed
 from dlcli.kernels.sampling import sample
@@ -48,13 +48,13 @@ NO_DRAWS = (0, 0, ORIGIN, 0)  # as `_draws`
 Array = np.ndarray[Any, Any]
 
 
-@njit(cache=True)
+@piece()
 def share(part, parts, total):
     """The bounds of one of ``parts`` nearly equal shares of ``range(total)``."""
     return part * total // parts, (part + 1) * total // parts
 
 
-@njit(cache=True)
+@piece()
 def _pack_panels(b, transposed, k0, k1, n0, n1, out):
     for n in range(n0, n1, PANEL):
         first, width = (n - n0) * (k1 - k0), min(PANEL, n1 - n)
@@ -64,7 +64,7 @@ def _pack_panels(b, transposed, k0, k1, n0, n1, out):
             pack(b, k0, n, k1 - k0, width, out, first)
 
 
-@njit(cache=True)
+@piece()
 def _sum_lists(
     scratch, size, rows, depth, lists, panels, width, bias, bias_row, out, out_row, kind, target, velocity, row,
     constants,
@@ -87,7 +87,7 @@ def _sum_lists(
                     prefetch_rows(following, size * columns // LINE, LINE, 1)
 
 
-@njit(cache=True)
+@piece()
 def _sum_tiles(
     tile, origin, size, rows, height, depth, left, strip_step, a_row, a_k, panels, width, bias, bias_row, out, out_row,
     kind, target, velocity, row, constants,

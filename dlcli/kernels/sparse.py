@@ -22,7 +22,7 @@ from numba.core.cgutils import alloca_once_value, for_range
 from numba.extending import intrinsic
 
 from dlcli.kernels import vectors
-from dlcli.kernels.launch import array, typed_array
+from dlcli.kernels.launch import array, piece, typed_array
 from dlcli.kernels.panel import transpose_square
 from dlcli.kernels.tile import PANEL
 from dlcli.kernels.vectors import I32, I64, JIT_OFF, MACHINE, constant
@@ -196,7 +196,7 @@ def _list_row_twin(like, source, number, step, places, values, count):
 list_row: Any = _list_row_twin if JIT_OFF else _list_row
 
 
-@njit(cache=True)
+@piece()
 def turn(like, size, start, rows, depth, a_k, out):
     """out (rows, depth) ← a[m, k] from ``start[m + k · a_k]``, for at most a vector's rows."""
     lanes = MACHINE.size // size
@@ -211,7 +211,7 @@ def turn(like, size, start, rows, depth, a_k, out):
             target[m * depth + k] = source[m + k * a_k]
 
 
-@njit(cache=True)
+@piece()
 def _not_zero(line):
     count = 0
     for i in range(line.size):  # in vectors, as numpy.count_nonzero is not
@@ -222,7 +222,7 @@ def _not_zero(line):
 not_zero: Any = np.count_nonzero if JIT_OFF else _not_zero  # numbers of an array that are not
 
 
-@njit(cache=True)
+@piece()
 def pays(like, size, start, rows, depth, a_row, a_k):
     """Whether few enough of a block's numbers are not zero; a[m, k] is ``start[m · a_row + k · a_k]``."""
     lines, length, step = (rows, depth, a_row) if a_k == 1 else (depth, rows, a_k)
@@ -238,7 +238,7 @@ def capacity(rows, depth):
     return (int(MOST * rows * depth) + AT_ONCE) // 2 * 2 + 2
 
 
-@njit(cache=True)
+@piece()
 def list_one(like, size, source, depth, step, places, values, count):
     """Append ``depth`` numbers that follow each other, but zeros, to a list that has ``count``; the new count.
 
@@ -256,7 +256,7 @@ def list_one(like, size, source, depth, step, places, values, count):
     return count
 
 
-@njit(cache=True)
+@piece()
 def list_rows(like, size, start, rows, depth, a_row, a_k, lists, turned):
     """Write the lists of a block of a that `pays`; ``turned``: scratch for a vector's rows of a transposed block."""
     starts, places = typed_array(lists, rows + 1, np.int64), lists + 8 * (rows + 1)
@@ -274,7 +274,7 @@ def list_rows(like, size, start, rows, depth, a_row, a_k, lists, turned):
     starts[rows] = count
 
 
-@njit(cache=True)
+@piece()
 def sum_row_of(like, size, rows, depth, lists, m, panels, width, init, out):
     """Sums of row m of the block listed in ``lists``: ``width`` ≤ COLUMNS columns, b's panels each ``depth`` long."""
     starts, most = typed_array(lists, rows + 1, np.int64), capacity(rows, depth)

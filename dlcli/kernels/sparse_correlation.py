@@ -16,11 +16,11 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numba import get_num_threads, njit
+from numba import get_num_threads
 
 from dlcli.kernels.correlation import copy_rows_padded
 from dlcli.kernels.dense import SERIAL, share
-from dlcli.kernels.launch import Choice, Kernel, Launch, array, matrix, place, typed_array
+from dlcli.kernels.launch import Choice, Kernel, Launch, array, matrix, piece, place, typed_array
 from dlcli.kernels.sink import ADD, UPDATE, apply_rows
 from dlcli.kernels.sparse import WIDEST, list_one, not_zero, sum_row, turn
 from dlcli.kernels.tile import PANEL
@@ -101,7 +101,7 @@ def _scatter(p, first, last, shared, scratch):
                     out[h * width + w] = inner[begin + w]
 
 
-@njit(cache=True)
+@piece()
 def _framed(x, image, height, pad_h, pad_w, rows, row, in_place, frame):
     """The address of an image with its padding, copied into ``frame`` where it has none of its own."""
     if in_place:

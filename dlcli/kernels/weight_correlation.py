@@ -7,12 +7,11 @@ bands before, in order.
 """
 
 import numpy as np
-from numba import njit
 
 from dlcli.kernels import tile as tiles
 from dlcli.kernels.correlation import copy_rows_padded
 from dlcli.kernels.dense import share
-from dlcli.kernels.launch import Kernel, array, matrix, place, typed_array
+from dlcli.kernels.launch import Kernel, array, matrix, piece, place, typed_array
 from dlcli.kernels.panel import pack
 from dlcli.kernels.sink import ADD, UPDATE, apply_rows
 from dlcli.kernels.tile import PANEL
@@ -20,7 +19,7 @@ from dlcli.kernels.tile import PANEL
 UNIT = 8  # numbers of a tile in the table
 
 
-@njit(cache=True)
+@piece()
 def _place_band(band, x, window, sizes, offsets, scratch):
     """Set the runs of a band, for each kernel row those whose input row is inside the image.
 

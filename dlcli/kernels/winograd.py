@@ -20,14 +20,14 @@ In float32 the error, relative to the largest output, is a few times that of the
 from typing import Any
 
 import numpy as np
-from numba import get_num_threads, njit
+from numba import get_num_threads
 
 from dlcli.kernels import tile as tiles
 from dlcli.kernels import transform
 from dlcli.kernels.activation import LINEAR, activate
 from dlcli.kernels.constants import zeros
 from dlcli.kernels.dense import DEPTH, ORIGIN, machine_code, share
-from dlcli.kernels.launch import Kernel, Launch, array, matrix, place
+from dlcli.kernels.launch import Kernel, Launch, array, matrix, piece, place
 from dlcli.kernels.panel import pack, pack_transposed
 from dlcli.kernels.sink import ADD, UPDATE, apply_rows
 from dlcli.kernels.tile import PANEL
@@ -90,7 +90,7 @@ def _transform_weights(p, first, last, shared, scratch):
         transform.kernels(scheme, taps[0], plane, source, r * step, step, out, side * square, square)
 
 
-@njit(cache=True)
+@piece()
 def _gather(x, size, height, width, channels, image, h, w, side, first, count, edge, like):
     """edge (side, side, count) ← a square of an image's channels from ``first`` on, zeros outside."""
     for i in range(side):
@@ -105,7 +105,7 @@ def _gather(x, size, height, width, channels, image, h, w, side, first, count, e
                     out[c] = 0
 
 
-@njit(cache=True)
+@piece()
 def _square(x, size, height, width, channels, image, h, w, side, first, count, edge, like):
     """Where a square of an image begins, and its strides: in place, or in ``edge`` where it reaches outside."""
     if h >= 0 and h + side <= height and w >= 0 and w + side <= width:
@@ -114,7 +114,7 @@ def _square(x, size, height, width, channels, image, h, w, side, first, count, e
     return edge, side * count, count
 
 
-@njit(cache=True)
+@piece()
 def _products(tile, origin, limit, size, side, squares, depth, width, v, u, u_place, products, bias, nothing):
     """products (places, squares, width) ← v (places, squares, depth) · u, place by place."""
     chunks = (depth + DEPTH - 1) // DEPTH
