@@ -1,8 +1,9 @@
-"""The order of a backward pass: which layers it visits, and where their gradients stand.
+"""The order of a backward pass: which layers it visits, and where outputs and their gradients stand.
 
 A layer's output may go to several others and to losses; its gradient is then the sum of as many contributions, added
 in the order in which they arrive. The first is written where the sum is to stand, later ones beside it, and added.
-All stand in one piece of memory, in which those whose lives don't meet share a place.
+All stand in one piece of memory with the layers' outputs, and those whose lives don't meet share a place: the pass
+begins with the last layers, whose outputs make room for the gradients of the first.
 """
 
 from collections import Counter
@@ -31,6 +32,7 @@ class Backward:
     Attributes
     ----------
     order: the layers that are visited, as places in the graph, in turn.
+    activations: by layer with memory of its own for it (see `Graph.homes`), its output.
     outputs: by layer (and for `SAMPLES`, if wanted), the gradient of its output.
     inputs: by layer, what it is to write for each of its inputs; None where that is not wanted.
     heads: what each loss is to write.
@@ -39,6 +41,7 @@ class Backward:
     """
 
     order: tuple[int, ...]
+    activations: dict[int, int]
     outputs: dict[int, int]
     inputs: dict[int, tuple[int | None, ...]]
     heads: tuple[int, ...]
@@ -49,13 +52,15 @@ class Backward:
 def plan(graph: Graph, own: frozenset[int], samples: int, *, input_gradient: bool = False) -> Backward:
     """The backward pass that reaches the layers at the places ``own``, and the samples if ``input_gradient``.
 
-    ``samples``: of the largest batch; smaller ones use the leading part of each gradient.
+    ``samples``: of the largest batch; smaller ones use the leading part of each array.
     """
     order = visited(graph, own, input_gradient=input_gradient)[::-1]
     wanted = {*order, *([SAMPLES] if input_gradient else [])}
     steps = {place: step for step, place in enumerate(order)} | {SAMPLES: len(order)}
     arriving = Counter([*graph.heads, *(source for place in order for source in graph.nodes[place].sources)])
-    lives: list[Life] = []  # one for each gradient; named by its index here
+    read = _last_reads(graph, steps)
+    # One life for each output with memory of its own, then one for each gradient; named by its index here.
+    lives = [Life(samples * prod(graph.nodes[place].shape), LOSSES, last) for place, last in read.items()]
     outputs: dict[int, int] = {}
     sums: dict[int, list[tuple[int, int, int]]] = {}
 
@@ -84,6 +89,7 @@ def plan(graph: Graph, own: frozenset[int], samples: int, *, input_gradient: boo
     starts, size = lay_out(lives)
     return Backward(
         order=tuple(order),
+        activations=dict(zip(read, starts, strict=False)),
         outputs={place: starts[index] for place, index in outputs.items()},
         inputs={
             place: tuple(None if index is None else starts[index] for index in indices)
@@ -96,6 +102,23 @@ def plan(graph: Graph, own: frozenset[int], samples: int, *, input_gradient: boo
         },
         size=size,
     )
+
+
+def _last_reads(graph: Graph, steps: dict[int, int]) -> dict[int, int]:
+    """By layer whose output has memory of its own, the last of the pass's ``steps`` that reads it.
+
+    A step reads its layer's inputs and output. When the pass begins, all outputs are there: who asks for them, asks
+    before it. The main head's stays to the end, since `Network.forward` has handed it out.
+    """
+    last = {home: LOSSES for home in graph.homes if home != SAMPLES}
+    for place, node in enumerate(graph.nodes):
+        for output in (place, *node.sources) if place in steps else ():
+            home = SAMPLES if output == SAMPLES else graph.homes[output]
+            if home != SAMPLES:
+                last[home] = max(last[home], steps[place])
+    if (head := graph.homes[graph.heads[0]]) != SAMPLES:
+        last[head] = steps[SAMPLES]
+    return last
 
 
 def visited(graph: Graph, own: frozenset[int], *, input_gradient: bool = False) -> list[int]:

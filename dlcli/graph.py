@@ -133,6 +133,15 @@ class Graph:
                 found.update(source for source in self.nodes[place].sources if source != SAMPLES)
         return frozenset(found)
 
+    @cached_property
+    def homes(self) -> tuple[int, ...]:
+        """By layer, the one in whose memory its output stands: its own, or, of a view, its source's (or `SAMPLES`)."""
+        found: list[int] = []
+        for place, node in enumerate(self.nodes):
+            source = node.sources[0] if node.layer.is_view else place
+            found.append(source if source in (place, SAMPLES) else found[source])
+        return tuple(found)
+
     def is_chain(self, count: int | None = None) -> bool:
         """Whether each of the first ``count`` layers takes the output of the one before it, and nothing else."""
         return all(node.sources == (place - 1,) for place, node in enumerate(self.nodes[:count]))

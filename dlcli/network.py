@@ -72,7 +72,8 @@ class Network:
         self._capacity = 0
         self._views: dict[int, _Views] = {}
         self._outputs: list[Array] = []
-        self._gradients: tuple[Backward, Array] | None = None
+        self._memory = np.empty(0, self.dtype)
+        self._backward: Backward | None = None
 
     def _array(self, name: str, shape: Shape, initial: float, given: Mapping[str, Array]) -> Array:
         if name not in given:
@@ -103,8 +104,7 @@ class Network:
         """
         self._sinks = dict(sinks)
         self._input_gradient = input_gradient
-        self._views.clear()
-        self._gradients = None
+        self._forget_layout()
 
     def wrap_layers(self, wrap: Callable[[Node], Layer]) -> None:
         """Let others stand in for the layers, the same but for what they do besides: a clock's, say."""
@@ -112,7 +112,7 @@ class Network:
         self._views.clear()
 
     def forward(self, x: Array, *, training: bool = False, step: int = 0) -> Array:
-        """The main head's output (N, …) for x (N, …), a buffer that the next pass overwrites.
+        """The main head's output (N, …) for x (N, …), a buffer that the next forward pass overwrites.
 
         Random layers are at work in ``training`` only, as functions of ``step``; so are heads beside the main one.
         """
@@ -125,7 +125,7 @@ class Network:
         return views.arrays[self.graph.heads[0]].output
 
     def head(self, samples: int, index: int) -> Array:
-        """The output (samples, …) that a loss looks at, of the last `forward` in training."""
+        """The output (samples, …) that a loss looks at, of the last `forward` in training, until `backward`."""
         return self._batch(samples).arrays[self.graph.heads[index]].output
 
     def output_gradient(self, samples: int, index: int = 0) -> Array:
@@ -152,7 +152,7 @@ class Network:
         return gradient
 
     def outputs(self, samples: int) -> dict[str, Array]:
-        """Every layer's output in the last `forward`, by the layer's name."""
+        """Every layer's output in the last `forward`, by the layer's name; `backward` needs their memory."""
         views = self._batch(samples).arrays
         return {node.name: arrays.output for node, arrays in zip(self.graph.nodes, views, strict=True)}
 
@@ -179,20 +179,40 @@ class Network:
 
     def _allocate(self, samples: int) -> None:
         """Buffers for the largest batch so far; smaller batches use their leading part."""
-        self._views.clear()
-        self._gradients = None
+        self._forget_layout()
         self._capacity = samples
         # Batches are copied to a place of the network's own: layers plan their kernels for arrays that stay.
         self._inputs = np.zeros((samples, *self.graph.input_shape), self.dtype)
-        self._outputs = []
-        for node in self.graph.nodes:
-            shape = (samples, *node.shape)
-            viewed = self._output(node.sources[0]).reshape(shape) if node.layer.is_view else None
-            self._outputs.append(np.zeros(shape, self.dtype) if viewed is None else viewed)
         self._saved = [
             {name: self._buffer(spec, samples) for name, spec in node.layer.saved(node.inputs).items()}
             for node in self.graph.nodes
         ]
+
+    def _forget_layout(self) -> None:
+        """Leave outputs and gradients to be laid out anew."""
+        self._views.clear()
+        self._outputs.clear()
+        self._backward, self._memory = None, np.empty(0, self.dtype)
+
+    def _lay_out(self) -> None:
+        """Places for the outputs: with those of gradients, for the sinks that are bound, or each for itself."""
+        nodes = self.graph.nodes
+        if self._sinks or self._input_gradient:
+            own = frozenset(place for place, node in enumerate(nodes) if self._own_sinks(node))
+            self._backward = plan(self.graph, own, self._capacity, input_gradient=self._input_gradient)
+            self._memory = np.zeros(self._backward.size, self.dtype)
+        for place, node in enumerate(nodes):
+            shape, home = (self._capacity, *node.shape), self.graph.homes[place]
+            if home != place:
+                self._outputs.append(self._output(home).reshape(shape))
+            elif self._backward is None:
+                self._outputs.append(np.zeros(shape, self.dtype))
+            else:
+                self._outputs.append(self._part(self._backward.activations[place], shape))
+
+    def _part(self, start: int, shape: Shape) -> Array:
+        """An array in the memory that outputs and gradients share."""
+        return self._memory[start : start + prod(shape)].reshape(shape)
 
     def _buffer(self, spec: BufferSpec, samples: int) -> Array:
         shape = spec.shape if spec.per_batch else (samples, *spec.shape)
@@ -201,15 +221,9 @@ class Network:
     def _output(self, place: int) -> Array:
         return self._inputs if place == SAMPLES else self._outputs[place]
 
-    def _plan_backward(self) -> tuple[Backward, Array]:
-        """The backward pass for the sinks that are bound, and the memory for its gradients."""
-        if self._gradients is None:
-            own = frozenset(place for place, node in enumerate(self.graph.nodes) if self._own_sinks(node))
-            backward = plan(self.graph, own, self._capacity, input_gradient=self._input_gradient)
-            self._gradients = backward, np.zeros(backward.size, self.dtype)
-        return self._gradients
-
     def _make_views(self, samples: int) -> _Views:
+        if not self._outputs:
+            self._lay_out()
         nodes, heads = self.graph.nodes, self.graph.heads
         arrays = [self._node_arrays(place, samples) for place in range(len(nodes))]
         layers = [(node.layer, own) for node, own in zip(nodes, arrays, strict=True)]
@@ -221,21 +235,19 @@ class Network:
             evaluation=[(*layer, False) for place, layer in enumerate(layers) if place in needed],
             penalties=[layer for layer in layers if getattr(type(layer[0]), "penalty", None) is not Layer.penalty],
         )
-        if self._sinks or self._input_gradient:
-            self._connect(views, layers, samples)
+        if self._backward is not None:
+            self._connect(self._backward, views, layers, samples)
         return views
 
-    def _connect(self, views: _Views, layers: list[tuple[Layer, Arrays]], samples: int) -> None:
+    def _connect(self, backward: Backward, views: _Views, layers: list[tuple[Layer, Arrays]], samples: int) -> None:
         """Give the layers their gradients, and the views their backward pass."""
         nodes = self.graph.nodes
-        backward, memory = self._plan_backward()
 
         def gradient(start: int, place: int) -> Array:
-            shape = (samples, *(self.graph.input_shape if place == SAMPLES else nodes[place].shape))
-            return memory[start : start + prod(shape)].reshape(shape)
+            return self._part(start, (samples, *(self.graph.input_shape if place == SAMPLES else nodes[place].shape)))
 
         def sums(place: int) -> list[Launch]:
-            added = [[memory[at : at + samples * s.values] for at in s[:2]] for s in backward.sums.get(place, [])]
+            added = [[self._part(at, (samples * s.values,)) for at in s[:2]] for s in backward.sums.get(place, [])]
             return [launch for pair in added for launch in accumulate.add.plan(*pair)]
 
         parts = [nodes[place].source(name) for place in backward.order for name in nodes[place].parameters]

@@ -1,5 +1,9 @@
-"""Where gradients stand: lives, places, and sums."""
+"""Where outputs and gradients stand: lives, places, and sums."""
 
+from collections.abc import Sequence
+from math import prod
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,3 +76,55 @@ def test_two_losses_at_one_head_are_added_first():
     assert len(set(backward.heads)) == 2
     ((to, contribution, values),) = backward.sums[LOSSES]
     assert (to, contribution, values) == (*backward.heads, 2)
+
+
+FUNNEL = [
+    dense(160, name="first"),
+    {"type": "sparsity", "name": "view"},
+    dense(160),
+    dense(80),
+    dense(80),
+    dense(80),
+    dense(8, name="output"),
+]
+FUNNEL_OUTPUTS, FUNNEL_GRADIENTS = 160 + 160 + 3 * 80 + 8, 160 + 160  # of a sample; gradients: at a time, at most
+
+
+def funnel(own: Sequence[str] | None = None, samples: int = 4, *, input_gradient: bool = False):
+    graph = Graph.build(elements(*FUNNEL), (40,))
+    places = (place for place, node in enumerate(graph.nodes) if own is None or node.name in own)
+    return graph, plan(graph, frozenset(places), samples, input_gradient=input_gradient)
+
+
+def overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether two arrays, (start, size) each, have memory in common."""
+    return one[0] < sum(other) and other[0] < sum(one)
+
+
+def test_outputs_of_the_last_layers_make_room_for_gradients_of_the_first():
+    graph, backward = funnel()
+    assert backward.activations.keys() == {place for place, node in enumerate(graph.nodes) if node.name != "view"}
+    assert backward.size < 4 * (FUNNEL_OUTPUTS + FUNNEL_GRADIENTS - 80)
+    last = [(backward.activations[place], 4 * 80) for place in (3, 4, 5)]
+    first = [(backward.outputs[place], 4 * 160) for place in (0, 2)]
+    assert any(overlap(y, d) for y in last for d in first)
+
+
+@pytest.mark.parametrize("own", [None, ["first"], ["view", "dense_3", "output"], ["dense_2"]])
+def test_no_gradient_is_written_over_an_output_that_is_still_read(own):
+    graph, backward = funnel(own)
+    sizes = [4 * prod(node.shape) for node in graph.nodes]
+    written = [(start, sizes[head]) for start, head in zip(backward.heads, graph.heads, strict=True)]
+    for place in backward.order:
+        sources = graph.nodes[place].sources
+        starts = zip(backward.inputs[place], sources, strict=True)
+        written += [(start, sizes[source]) for start, source in starts if start is not None]
+        for home in {graph.homes[output] for output in (place, *sources) if output != SAMPLES}:
+            assert not any(overlap((backward.activations[home], sizes[home]), gradient) for gradient in written)
+
+
+def test_the_main_heads_output_outlives_the_pass():
+    graph, backward = funnel(input_gradient=True)
+    head = backward.activations[graph.heads[0]], 4 * 8
+    gradients = [(start, 4 * prod(graph.nodes[place].shape)) for place, start in backward.outputs.items() if place >= 0]
+    assert not any(overlap(head, gradient) for gradient in [*gradients, (backward.outputs[SAMPLES], 4 * 40)])

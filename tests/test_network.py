@@ -177,6 +177,20 @@ def test_the_steady_state_allocates_nothing_that_grows_with_the_batch():
         tracemalloc.stop()
 
 
+def test_other_sinks_lay_the_memory_out_anew():
+    net, fresh = network(), network()
+    for names in ([], ["output/bias"], ["features/weights"], list(net.parameters)):
+        sinks = stored(net, *names)
+        net.bind(sinks if names else {})
+        if names:
+            pass_both_ways(net, images(4))
+        output = net.forward(images(4)).copy()
+        assert output.tobytes() == fresh.forward(images(4)).tobytes()
+        first, last = net.outputs(4)["features"], net.outputs(4)["dense_1"]
+        assert first.tobytes() == fresh.outputs(4)["features"].tobytes()
+        assert (first.base is not None and first.base is last.base) == bool(names)  # one piece of memory, or several
+
+
 # Gradients
 
 

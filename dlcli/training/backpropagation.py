@@ -66,7 +66,7 @@ class Backpropagation(Objective):
         self._updater = optimiser.updater(trained, graph.parameters)
         network.bind(self._updater.sinks)
         self._buffers: dict[int, _Buffers] = {}  # by the batch's size: an epoch's own, and its last
-        self._samples = 0  # of the last batch
+        self._last: tuple[Array, int] | None = None  # the last step's samples, and its number
 
     @property
     def learning_rate(self) -> float:
@@ -77,7 +77,7 @@ class Backpropagation(Objective):
         buffers = self._buffers.get(n)
         if buffers is None:
             buffers = self._buffers[n] = _Buffers.of(n, len(self._losses))
-        self._samples = n
+        self._last = batch.x, clock.step
         self._updater.begin(clock)
         total, outputs = self._pass(batch, clock, buffers)
         wrong = counted = None
@@ -149,8 +149,11 @@ class Backpropagation(Objective):
         return result
 
     def first_bad_layer(self) -> str:
-        nodes = self.network.graph.nodes
-        outputs = self.network.outputs(self._samples) if self._samples else {}
+        nodes, outputs = self.network.graph.nodes, {}
+        if self._last is not None:  # outputs are not there after a backward pass: they are made again
+            x, step = self._last
+            self.network.forward(x, training=True, step=step)
+            outputs = self.network.outputs(len(x))
         for node in nodes:
             arrays = [self.network.parameters[node.source(name)] for name in node.parameters]
             arrays += [self.network.state[f"{node.name}/{name}"] for name in node.state]

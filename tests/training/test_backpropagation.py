@@ -122,6 +122,18 @@ def test_a_loss_that_is_not_finite_changes_nothing_and_is_traced_to_its_layer(ob
         assert array.tobytes() == before[name].tobytes()
 
 
+def test_what_diverges_later_is_traced_to_its_layer_too(objective):
+    """A step has passed back, and its gradients may stand where outputs have been."""
+    objective.step(BATCH, START)
+    assert objective.first_bad_layer() == "output"  # none is bad: the last is named
+    objective.network.parameters["first/weights"][...] = 3e38
+    with np.errstate(all="ignore"):
+        assert objective.first_bad_layer() == "first"
+    objective.network.parameters["first/weights"][...] = 1e18
+    objective.network.parameters["second/weights"][...] = 1e18
+    assert objective.first_bad_layer() == "second"
+
+
 def test_before_the_first_step_parameters_tell(objective):
     assert objective.first_bad_layer() == "output"
     objective.network.parameters["second/bias"][1] = np.inf
