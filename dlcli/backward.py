@@ -34,7 +34,9 @@ class Backward:
     order: the layers that are visited, as places in the graph, in turn.
     activations: by layer with memory of its own for it (see `Graph.homes`), its output.
     outputs: by layer (and for `SAMPLES`, if wanted), the gradient of its output.
-    inputs: by layer, what it is to write for each of its inputs; None where that is not wanted.
+    befores: by layer that is placed in a concat's output (see `Graph.placed`), the gradient before its activation
+        function; the gradient of its output is a part of the concat's.
+    inputs: by layer, what it is to write for each of its inputs; None where that is not wanted, or there already.
     heads: what each loss is to write.
     sums: by layer (or `LOSSES`), the contributions to add once it is done.
     size: of the memory, in numbers.
@@ -43,6 +45,7 @@ class Backward:
     order: tuple[int, ...]
     activations: dict[int, int]
     outputs: dict[int, int]
+    befores: dict[int, int]
     inputs: dict[int, tuple[int | None, ...]]
     heads: tuple[int, ...]
     sums: dict[int, list[Sum]]
@@ -61,6 +64,8 @@ def plan(graph: Graph, own: frozenset[int], samples: int, *, input_gradient: boo
     read = _last_reads(graph, steps)
     # One life for each output with memory of its own, then one for each gradient; named by its index here.
     lives = [Life(samples * prod(graph.nodes[place].shape), LOSSES, last) for place, last in read.items()]
+    befores = {place: len(read) + index for index, place in enumerate(p for p in order if p in graph.placed)}
+    lives += [Life(samples * prod(graph.nodes[place].shape), steps[place], steps[place]) for place in befores]
     outputs: dict[int, int] = {}
     sums: dict[int, list[tuple[int, int, int]]] = {}
 
@@ -82,7 +87,13 @@ def plan(graph: Graph, own: frozenset[int], samples: int, *, input_gradient: boo
             shared = outputs[node.sources[0]] = outputs[place]
             lives[shared] = lives[shared]._replace(last=steps[node.sources[0]])
             return [shared]
-        return [contribution(source, place, step) if source in wanted else None for source in node.sources]
+        for source in wanted.intersection(node.sources).intersection(graph.placed):
+            whole = outputs[source] = outputs[place]
+            lives[whole] = lives[whole]._replace(last=max(lives[whole].last, steps[source]))
+        return [
+            contribution(source, place, step) if source in wanted and source not in graph.placed else None
+            for source in node.sources
+        ]
 
     heads = [contribution(head, LOSSES, LOSSES) for head in graph.heads]
     inputs = {place: visit(place) for place in order}
@@ -91,6 +102,7 @@ def plan(graph: Graph, own: frozenset[int], samples: int, *, input_gradient: boo
         order=tuple(order),
         activations=dict(zip(read, starts, strict=False)),
         outputs={place: starts[index] for place, index in outputs.items()},
+        befores={place: starts[index] for place, index in befores.items()},
         inputs={
             place: tuple(None if index is None else starts[index] for index in indices)
             for place, indices in inputs.items()

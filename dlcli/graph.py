@@ -134,12 +134,33 @@ class Graph:
         return frozenset(found)
 
     @cached_property
+    def placed(self) -> dict[int, tuple[int, int]]:
+        """By layer that writes its output into a concat's: the place of the concat, and its own first channel there.
+
+        So does a layer that can, if the concat alone takes its output, and takes it once.
+        """
+        uses = Counter([*self.heads, *(source for node in self.nodes for source in node.sources)])
+        found: dict[int, tuple[int, int]] = {}
+        for place, node in enumerate(self.nodes):
+            first = 0
+            for source, shape in zip(node.sources, node.inputs, strict=True) if node.layer.is_row_of_inputs else ():
+                if source != SAMPLES and uses[source] == 1 and self.nodes[source].layer.places_output:
+                    found[source] = place, first
+                first += shape[-1]
+        return found
+
+    @cached_property
     def homes(self) -> tuple[int, ...]:
-        """By layer, the one in whose memory its output stands: its own, or, of a view, its source's (or `SAMPLES`)."""
+        """By layer, the one in whose memory its output stands: itself; of a view, its source's (or `SAMPLES`); of what
+        is placed in a concat's output, the concat.
+        """
         found: list[int] = []
         for place, node in enumerate(self.nodes):
-            source = node.sources[0] if node.layer.is_view else place
-            found.append(source if source in (place, SAMPLES) else found[source])
+            if not node.layer.is_view:
+                found.append(self.placed[place][0] if place in self.placed else place)
+            else:
+                source = node.sources[0]
+                found.append(SAMPLES if source == SAMPLES else found[source])
         return tuple(found)
 
     def is_chain(self, count: int | None = None) -> bool:

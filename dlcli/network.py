@@ -201,14 +201,19 @@ class Network:
             own = frozenset(place for place, node in enumerate(nodes) if self._own_sinks(node))
             self._backward = plan(self.graph, own, self._capacity, input_gradient=self._input_gradient)
             self._memory = np.zeros(self._backward.size, self.dtype)
-        for place, node in enumerate(nodes):
-            shape, home = (self._capacity, *node.shape), self.graph.homes[place]
-            if home != place:
-                self._outputs.append(self._output(home).reshape(shape))
-            elif self._backward is None:
-                self._outputs.append(np.zeros(shape, self.dtype))
-            else:
-                self._outputs.append(self._part(self._backward.activations[place], shape))
+        whole = {SAMPLES: self._inputs}
+        for home in set(self.graph.homes) - {SAMPLES}:
+            shape = (self._capacity, *nodes[home].shape)
+            starts = None if self._backward is None else self._backward.activations
+            whole[home] = np.zeros(shape, self.dtype) if starts is None else self._part(starts[home], shape)
+        self._outputs = [self._within(whole[home], place) for place, home in enumerate(self.graph.homes)]
+
+    def _within(self, array: Array, place: int) -> Array:
+        """A layer's output in that of its home (see `Graph.homes`), or its gradient in that one's."""
+        shape, concat = self.graph.nodes[place].shape, self.graph.placed.get(place)
+        if concat is None:
+            return array.reshape(-1, *shape)
+        return array[..., concat[1] : concat[1] + shape[-1]]
 
     def _part(self, start: int, shape: Shape) -> Array:
         """An array in the memory that outputs and gradients share."""
@@ -254,7 +259,10 @@ class Network:
         left, whole = Counter(parts), Counter(parts)
         for place in backward.order:
             node, (layer, arrays) = nodes[place], layers[place]
-            arrays.d_output = gradient(backward.outputs[place], place)
+            holder = self.graph.placed.get(place, (place,))[0]
+            arrays.d_output = self._within(gradient(backward.outputs[place], holder), place)
+            if place in backward.befores:
+                arrays.d_before = gradient(backward.befores[place], place)
             starts = zip(backward.inputs[place], node.sources, strict=True)
             arrays.d_inputs = tuple(None if start is None else gradient(start, source) for start, source in starts)
             arrays.sinks = {}

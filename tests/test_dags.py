@@ -1,5 +1,6 @@
 """Networks of any shape: forward as a naive walk has it, gradients as differences have them, in shared memory."""
 
+from dataclasses import replace
 from unittest import mock
 
 import numpy as np
@@ -96,6 +97,16 @@ def passed(graph: Graph, names: set[str], seed: int) -> list[bytes]:
         network.output_gradient(2)[:] = spread((2, *graph.output_shape), seed + 8 + step)
         network.backward(2)
     return [array.tobytes() for array in (y, network.input_gradient(2), *gradients.values())]
+
+
+@settings(max_examples=25, deadline=None)
+@given(networks(), st.integers(0, 9), st.data())
+def test_writing_into_a_concats_output_changes_no_bit(written, seed, data):
+    graph = Graph.build(elements(*written), (WIDTH,))
+    names = data.draw(st.sets(st.sampled_from(sorted(graph.parameters))))
+    results = passed(graph, names, seed)
+    with mock.patch.object(Graph, "placed", {}):
+        assert passed(replace(graph), names, seed) == results
 
 
 @settings(max_examples=25, deadline=None)

@@ -14,7 +14,7 @@ from numba.np.numpy_support import carray
 
 from dlcli.kernels import vectors
 from dlcli.kernels.exponential import exp, log1p, sigmoid, softplus_slope, tanh
-from dlcli.kernels.launch import Kernel, Launch, Planned, address_of, array
+from dlcli.kernels.launch import Kernel, Launch, Planned, Rows, address_of, array
 
 Array = np.ndarray[Any, Any]
 
@@ -102,6 +102,16 @@ def address(itemsize: int) -> int:
 activate: Any = _call_twin if vectors.JIT_OFF else _call
 
 
+@njit(cache=True)
+def activate_rows(activation, function, start, rows, columns, apart, size):
+    """`activate` for ``rows`` rows of ``columns`` numbers of ``size`` bytes, from one to the next ``apart`` numbers."""
+    if apart == columns:
+        activate(activation, function, start, rows * columns)
+        return
+    for row in range(rows):
+        activate(activation, function, start + size * row * apart, columns)
+
+
 @njit(cache=True, error_model="numpy")
 def slope_row(function, y, d):
     """d ← d · f'(x), with f' taken from y = f(x), for contiguous 1-D arrays.
@@ -128,13 +138,6 @@ def slope_row(function, y, d):
             d[i] *= softplus_slope(y[i])
 
 
-def _flat(array: Array) -> Array:
-    """A contiguous array as one row, without a copy."""
-    if not array.flags.c_contiguous:
-        raise ValueError(f"the array must be contiguous, found strides {array.strides}")
-    return array.reshape(-1)
-
-
 @njit(cache=True)
 def _copy(source, target, size, like):
     """``size`` numbers from one address to another, unless it is the same."""
@@ -142,6 +145,24 @@ def _copy(source, target, size, like):
         x, y = array(source, size, like), array(target, size, like)
         for i in range(size):
             y[i] = x[i]
+
+
+@njit(cache=True)
+def slope_rows(function, y, y_apart, d, d_apart, out, rows, columns, like):
+    """out (rows, columns), contiguous, ← d · f'(x); rows of y and d lie as far apart as is said; addresses all."""
+    size = array(out, 1, like).itemsize
+    for row in range(rows):
+        target = out + size * row * columns
+        _copy(d + size * row * d_apart, target, columns, like)
+        if function != LINEAR:
+            slope_row(function, array(y + size * row * y_apart, columns, like), array(target, columns, like))
+
+
+def _flat(array: Array) -> Array:
+    """A contiguous array as one row, without a copy."""
+    if not array.flags.c_contiguous:
+        raise ValueError(f"the array must be contiguous, found strides {array.strides}")
+    return array.reshape(-1)
 
 
 def _forward(p, first, last, shared, scratch):
@@ -185,3 +206,24 @@ def backward(function: int, y: Array, dy: Array, dx: Array) -> list[Launch]:
         return []
     arguments = (function, y, dy, dx, y.size)
     return [Launch(_BACKWARD, y.dtype, -(-y.size // PIECE), arguments, parallel=y.size >= SERIAL)]
+
+
+def _backward_rows(p, first, last, shared, scratch):
+    size = array(p[1], 1, scratch).itemsize
+    for task in range(first, last):
+        begin = task * p[7]
+        rows = min(p[7], p[6] - begin)
+        y, d = p[1] + size * begin * p[2], p[3] + size * begin * p[4]
+        slope_rows(p[0], y, p[2], d, p[4], p[5] + size * begin * p[8], rows, p[8], scratch)
+
+
+_BACKWARD_ROWS = Kernel(_backward_rows)
+
+
+@Planned
+def backward_rows(function: int, y: Array, dy: Array, dx: Array) -> list[Launch]:
+    """`backward` for arrays (…, columns), of which y and dy are parts of larger ones, see `Rows`; dx is contiguous."""
+    columns, (ys, dys) = dx.shape[-1], map(Rows, (y, dy))
+    rows, together = dx.size // columns, max(1, PIECE // columns)
+    arguments = (function, ys, ys.apart, dys, dys.apart, dx, rows, together, columns)
+    return [Launch(_BACKWARD_ROWS, dx.dtype, -(-rows // together), arguments, parallel=dx.size >= SERIAL)]

@@ -1,6 +1,7 @@
 """The way back through activation function and bias: slopes and column sums in one pass over the gradient.
 
-d (rows, columns) becomes the gradient before the activation function, and a bias's gradient is the sum of its rows.
+d (rows, columns) becomes the gradient before the activation function, in place or, where it is part of a larger array
+(see `dlcli.kernels.launch.Rows`), elsewhere; a bias's gradient is the sum of its rows.
 Rows are summed in chunks, whose size the shape alone decides, and the chunks' sums are added in order.
 """
 
@@ -9,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from dlcli.kernels import activation as activations
-from dlcli.kernels.activation import LINEAR, slope_row
-from dlcli.kernels.launch import Kernel, Launch, Planned, array, piece
+from dlcli.kernels.activation import LINEAR, slope_row, slope_rows
+from dlcli.kernels.launch import Kernel, Launch, Planned, Rows, array, piece
 from dlcli.kernels.sink import settle
 
 Array = np.ndarray[Any, Any]
@@ -38,6 +39,7 @@ def _add_rows(start, rows, totals, like):
 def _slopes(p, first, last, shared, scratch):
     """Tasks: chunks of rows; ``shared`` ← their column sums. A single chunk's go to the sink at once."""
     rows, columns, chunks, function, kind = p[0], p[1], p[2], p[3], p[4]
+    out, y_apart, d_apart = p[10], p[11], p[12]
     size = array(p[5], 1, scratch).itemsize
     piece = max(4, PIECE // columns // 4 * 4)
     for chunk in range(first, last):
@@ -48,10 +50,13 @@ def _slopes(p, first, last, shared, scratch):
         for start in range(r0, r1, piece):
             count = min(piece, r1 - start)
             place = size * start * columns
-            if function != LINEAR:
-                y = array(p[5] + place, count * columns, scratch)
-                slope_row(function, y, array(p[6] + place, count * columns, scratch))
-            _add_rows(p[6] + place, count, totals, scratch)
+            if out != p[6]:
+                y, d = p[5] + size * start * y_apart, p[6] + size * start * d_apart
+                slope_rows(function, y, y_apart, d, d_apart, out + place, count, columns, scratch)
+            elif function != LINEAR:
+                flat = array(p[5] + place, count * columns, scratch)
+                slope_row(function, flat, array(out + place, count * columns, scratch))
+            _add_rows(out + place, count, totals, scratch)
         if chunks == 1:
             settle(kind, totals, array(p[7], columns, scratch), array(p[8], columns, scratch), array(p[9], 3, scratch))
 
@@ -69,13 +74,19 @@ SLOPES, FINISH = Kernel(_slopes), Kernel(_finish)
 
 @Planned
 def backward(
-    function: int, y: Array, d: Array, kind: int, target: Array, velocity: Array, constants: Array
-) -> list[Launch]:
-    """d ← d · f'(x), taken from y = f(x), both (rows, columns); its column sums (columns,) are sent to a sink."""
+    function: int, y: Array, d: Array, kind: int, target: Array, velocity: Array, constants: Array,
+    out: Array | None = None,
+) -> list[Launch]:  # fmt: skip
+    """d ← d · f'(x), taken from y = f(x), both (rows, columns); its column sums (columns,) are sent to a sink.
+
+    With ``out`` (rows, columns) it goes there, and the rows of y and d may lie apart.
+    """
     rows, columns = d.shape
     chunks = max(1, min(rows // LEAST_ROWS, -(-d.size // CHUNK)))
     parallel, shared = d.size >= activations.SERIAL, d.itemsize * chunks * columns
-    arguments = (rows, columns, chunks, function, kind, y, d, target, velocity, constants)
+    ys, ds = (y, d) if out is None else (Rows(y), Rows(d))
+    arguments = (rows, columns, chunks, function, kind, ys, ds, target, velocity, constants,
+                 d if out is None else out, Rows(y).apart, Rows(d).apart)  # fmt: skip
     launches = [Launch(SLOPES, d.dtype, chunks, arguments, parallel=parallel, shared=shared)]
     if chunks > 1:
         settling = (chunks, columns, kind, target, velocity, constants)

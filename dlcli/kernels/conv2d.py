@@ -1,6 +1,7 @@
 """The convolution's products (cross-correlation: the kernel is not flipped), channels last.
 
-Shapes: x (N, H, W, C), weights (KH, KW, C / groups, F), y (N, OH, OW, F), all contiguous; ``geometry`` = (stride,
+Shapes: x (N, H, W, C), weights (KH, KW, C / groups, F), y (N, OH, OW, F), all contiguous, but that the forward pass
+may write a y that is part of a larger array (see `dlcli.kernels.launch.Rows`); ``geometry`` = (stride,
 padding and dilation, each of rows and columns, groups): output (p, q) reads input (p·stride − padding + k·dilation).
 Group g takes the g-th share of the channels to the g-th share of the filters.
 
@@ -20,7 +21,7 @@ from dlcli.kernels import correlation, dense, sparse_correlation, weight_correla
 from dlcli.kernels import tile as tiles
 from dlcli.kernels.activation import LINEAR
 from dlcli.kernels.constants import zeros
-from dlcli.kernels.launch import Launch, Planned
+from dlcli.kernels.launch import Launch, Planned, Rows, address_of
 from dlcli.kernels.sink import UPDATE
 from dlcli.kernels.tile import PANEL
 
@@ -149,8 +150,7 @@ def _correlation_plan(
     per_image = -(-most // min(most, max(1, BAND_BYTES // row_bytes)))
     band_rows = (-(-most // per_image) - 1) * in_step_h + span
     window = (height, first_row, span, first * channels, last * channels, int(in_place), most)
-    sizes = (depth, filters // groups, groups, out_height, in_step_h, in_step_w, out_step_h, out_step_w,
-             row_length, filters)  # fmt: skip
+    sizes = (depth, filters // groups, groups, out_height, in_step_h, in_step_w, out_step_h, out_step_w, row_length)
     arrays = [np.array(table, np.int64) for table in (phases, runs, run_rows, taps)]
     return Plan(
         window,
@@ -191,13 +191,14 @@ def _correlate(
     while images * per_image % workers and images * per_image < 8 * workers and per_image < plan.window[6]:
         per_image += 1  # finer bands, so that the threads have equal shares
     depth, width, groups = plan.sizes[:3]
+    target = Rows(y)
     flat, shared, phases = _flat(weights), size * plan.packed, len(plan.phases)
     packing = (flat, *flat.shape, transposed, depth, width, groups, plan.phases, phases, plan.taps, len(plan.taps),
                plan.packed)  # fmt: skip
     walking = (
         per_image, *dense.machine_code(size), function, tiles.row_limit(size), x, images * x.shape[1],
-        x.shape[2] * x.shape[3], y, images * y.shape[1], y.shape[2] * y.shape[3], bias, y.shape[3], plan.phases, phases,
-        plan.runs, plan.run_rows, len(plan.run_rows), *plan.window, *plan.sizes, plan.scratch,
+        x.shape[2] * x.shape[3], target, images * y.shape[1], y.shape[2] * target.apart, bias, y.shape[3], plan.phases,
+        phases, plan.runs, plan.run_rows, len(plan.run_rows), *plan.window, *plan.sizes, target.apart, plan.scratch,
     )  # fmt: skip
     panels = phases * groups * -(-width // PANEL)
     return [
@@ -215,7 +216,11 @@ def _is_dense(x: Shape, y: Shape, weights: Shape, geometry: Geometry) -> bool:
 
 
 def _flat(images: Array) -> Array:
-    return images.reshape(-1, images.shape[-1])
+    """(…, C) as (positions, C), in place."""
+    flat = images.reshape(-1, images.shape[-1])
+    if address_of(flat) != address_of(images):
+        raise ValueError(f"expected evenly spaced positions, found strides {images.strides}")
+    return flat
 
 
 @Planned

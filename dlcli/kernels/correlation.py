@@ -14,7 +14,7 @@ phase is then cut into parts, one for each kernel column, that continue each oth
 import numpy as np
 
 from dlcli.kernels import tile as tiles
-from dlcli.kernels.activation import LINEAR, activate
+from dlcli.kernels.activation import LINEAR, activate_rows
 from dlcli.kernels.dense import share
 from dlcli.kernels.launch import Kernel, array, matrix, piece, place, typed_array
 from dlcli.kernels.panel import pack, pack_transposed
@@ -136,7 +136,7 @@ def _bands(p, first, last, shared, scratch):
     """Bands ``first`` … ``last`` of the output, ``per_image`` to an image; for `p` see `conv2d._correlate`."""
     per_image, tile, activation, function, limit = p[0], p[1], p[2], p[3], p[4]
     x_rows, x_row, y_rows, y_row, filters = p[6], p[7], p[9], p[10], p[12]
-    x, y = matrix(p[5], x_rows, x_row, scratch), matrix(p[8], y_rows, y_row, scratch)
+    x, y = matrix(p[5], x_rows, x_row, scratch), matrix(p[8], y_rows, y_row, scratch)  # y: see `Rows`
     bias = array(p[11], filters, scratch)
     phases_count, runs = p[14], p[15]
     phases, run_rows = typed_array(p[13], phases_count * PHASE, np.int64), typed_array(p[16], p[17], np.int64)
@@ -170,7 +170,9 @@ def _bands(p, first, last, shared, scratch):
         if function != LINEAR:
             last_row = min(r1 * sizes[6], out_height)
             for row in range(image * out_height + r0 * sizes[6], image * out_height + last_row):
-                activate(activation, function, y[row].ctypes.data, y_row)
+                activate_rows(
+                    activation, function, y[row].ctypes.data, y_row // sizes[9], filters, sizes[9], y.itemsize
+                )
 
 
 BANDS = Kernel(_bands)

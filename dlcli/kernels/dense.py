@@ -25,7 +25,7 @@ from dlcli.kernels import tile as tiles
 from dlcli.kernels.activation import LINEAR, SIGMOID, activate
 from dlcli.kernels.bias import backward as gradient_and_sums
 from dlcli.kernels.constants import zeros
-from dlcli.kernels.launch import Kernel, Launch, Planned, array, matrix, piece, place, typed_array
+from dlcli.kernels.launch import Kernel, Launch, Planned, Rows, array, matrix, piece, place, typed_array
 from dlcli.kernels.panel import pack, pack_strips, pack_transposed
 from dlcli.kernels.philox import held, signed
 from dlcli.kernels.sampling import sample
@@ -117,6 +117,7 @@ def _blocks(p, first, last, shared, scratch):
     a_start, a_transposed, b_start, b_transposed, bias = p[11], p[12], p[13], p[14], p[15]
     kind, target, velocity, constants = p[16], p[17], p[18], array(p[19], 3, scratch)
     sampler, step = p[20], typed_array(p[22], 1, np.int64)[0]
+    target_row = p[25]  # numbers from one row of the target to the next, see `Rows`
     updates, a_copied = kind >= UPDATE, a_transposed and columns_total >= COPY_COLUMNS
     a_row, a_k = (1, rows_total) if a_transposed else (depth_total, 1)
     if b_transposed:
@@ -126,7 +127,7 @@ def _blocks(p, first, last, shared, scratch):
     panels = place(scratch)
     block_a = panels + size * DEPTH * COLUMNS
     result = block_a + size * STRIPS
-    row, panels_total = size * columns_total, (columns_total + PANEL - 1) // PANEL
+    row, panels_total = size * target_row, (columns_total + PANEL - 1) // PANEL
     chunks = (depth_total + DEPTH - 1) // DEPTH
     while first < last:
         column, end = first // grid_rows, min(last, (first // grid_rows + 1) * grid_rows)
@@ -145,7 +146,7 @@ def _blocks(p, first, last, shared, scratch):
                 corner, init = a_start + size * (m0 * a_row + k0 * a_k), 0
                 if begins:
                     init = bias + size * (n0 + m0 * p[24])
-                out, out_row = target + at, columns_total
+                out, out_row = target + at, target_row
                 if updates and chunks > 1:
                     out = shared + at
                 elif updates:
@@ -155,7 +156,7 @@ def _blocks(p, first, last, shared, scratch):
                     sparse.list_rows(scratch, size, corner, rows, depth, a_row, a_k, block_a, result)
                     _sum_lists(
                         scratch, size, rows, depth, block_a, panels, width, init, p[24], out, out_row, sink,
-                        target + at, velocity + at, columns_total, constants,
+                        target + at, velocity + at, target_row, constants,
                     )  # fmt: skip
                 else:
                     strips = (rows + limit - 1) // limit
@@ -168,7 +169,7 @@ def _blocks(p, first, last, shared, scratch):
                         )
                     _sum_tiles(
                         tile, origin, size, rows, height, depth, left, apart, left_row, left_k, panels, width, init,
-                        p[24], out, out_row, sink, target + at, velocity + at, columns_total, constants,
+                        p[24], out, out_row, sink, target + at, velocity + at, target_row, constants,
                     )  # fmt: skip
                 if ends and (function != LINEAR or sampler):
                     for m in range(m0, m1):
@@ -213,10 +214,11 @@ def _product(a, a_transposed, b, b_transposed, bias, function, kind, target, vel
     parallel = rows * columns * depth >= SERIAL
     grid = _grid(rows, columns, get_num_threads() if parallel else 1)
     size = target.itemsize
+    stored = Rows(target)
     arguments = (
         rows, columns, depth, *grid, *machine_code(size), function, ORIGIN, tiles.row_limit(size), size,
-        a, a_transposed, b, b_transposed, bias, kind, target, velocity, constants, *(draws or NO_DRAWS),
-        columns if bias.ndim > 1 else 0,
+        a, a_transposed, b, b_transposed, bias, kind, stored, velocity if kind >= UPDATE else stored, constants,
+        *(draws or NO_DRAWS), columns if bias.ndim > 1 else 0, stored.apart,
     )  # fmt: skip
     chunks = -(-depth // DEPTH)
     return [
@@ -230,7 +232,9 @@ def _product(a, a_transposed, b, b_transposed, bias, function, kind, target, vel
 
 @Planned
 def forward(x: Array, weights: Array, bias: Array, function: int, y: Array) -> list[Launch]:
-    """y ← f(x · weights + bias): x (N, inputs), weights (inputs, units), bias (units,) or (N, units), y (N, units)."""
+    """y ← f(x · weights + bias): x (N, inputs), weights (inputs, units), bias (units,) or (N, units), y (N, units),
+    whose rows may lie apart.
+    """
     return _product(x, False, weights, False, bias, function, STORE, y, y, bias)
 
 

@@ -18,7 +18,8 @@ import ctypes
 import functools
 import threading
 from collections.abc import Callable
-from typing import Any
+from math import prod
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +32,6 @@ from dlcli.kernels import vectors
 from dlcli.kernels.vectors import I64, JIT_OFF
 
 Array = npt.NDArray[Any]
-Argument = Array | int | float
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 
 # piece() makes a function that kernels alone call: without what Python would need for that, a quarter of the compiler's
@@ -40,6 +40,28 @@ piece: Any = functools.partial(njit, cache=True, no_cpython_wrapper=True, no_cfu
 
 _TYPES = {4: types.float32, 8: types.float64}
 _LOCAL = threading.local()
+
+
+class Rows(NamedTuple):
+    """An argument (…, columns) whose rows may lie apart, but evenly, as part of a larger array: a kernel that takes it
+    is told how far, too.
+    """
+
+    array: Array
+
+    @property
+    def apart(self) -> int:
+        """Numbers from one row's first element to the next one's; ValueError where that differs."""
+        array = self.array
+        shape, strides = array.shape[:-1], array.strides
+        step = next((strides[i] for i in reversed(range(len(shape))) if shape[i] > 1), array.shape[-1] * array.itemsize)
+        even = all(n == 1 or strides[i] == step * prod(shape[i + 1 :]) for i, n in enumerate(shape))
+        if not even or (array.shape[-1] > 1 and strides[-1] != array.itemsize):
+            raise ValueError(f"kernels take evenly spaced rows, found strides {strides} for shape {array.shape}")
+        return step // array.itemsize
+
+
+Argument = Array | Rows | int | float
 
 
 class Kernel:
@@ -71,7 +93,8 @@ class Launch:
     kernel: what runs.
     like: the type of its numbers.
     tasks: how many tasks there are; each worker takes a share of neighbours.
-    arguments: the record: arrays (kept alive, passed as addresses), integers and floats.
+    arguments: the record: arrays (kept alive, passed as addresses), integers and floats. Arrays are contiguous, but
+        for `Rows`.
     parallel: whether the work is worth waking the threads.
     shared, scratch: bytes of scratch memory, for all and for each worker. Launches that follow each other in one plan
         and ask for as many shared bytes find there what the one before has left; nothing else outlives a launch.
@@ -160,6 +183,8 @@ def address_of(array: Array) -> int:
 
 
 def _integer(argument: Argument) -> int:
+    if isinstance(argument, Rows):
+        return address_of(argument.array)
     if isinstance(argument, np.ndarray):
         if not argument.flags.c_contiguous:
             raise ValueError(f"kernels take contiguous arrays, found strides {argument.strides}")

@@ -24,10 +24,10 @@ from numba import get_num_threads
 
 from dlcli.kernels import tile as tiles
 from dlcli.kernels import transform
-from dlcli.kernels.activation import LINEAR, activate
+from dlcli.kernels.activation import LINEAR, activate_rows
 from dlcli.kernels.constants import zeros
 from dlcli.kernels.dense import DEPTH, ORIGIN, machine_code, share
-from dlcli.kernels.launch import Kernel, Launch, array, matrix, piece, place
+from dlcli.kernels.launch import Kernel, Launch, Rows, array, matrix, piece, place
 from dlcli.kernels.panel import pack, pack_transposed
 from dlcli.kernels.sink import ADD, UPDATE, apply_rows
 from dlcli.kernels.tile import PANEL
@@ -139,7 +139,7 @@ def _walk(p, first, last, shared, scratch):
     """Tasks: blocks of squares; for `p` see `correlate`."""
     tile, activation, function, origin, limit, size = p[0], p[1], p[2], p[3], p[4], p[5]
     x, height, width, channels, pad_h, pad_w = p[6], p[7], p[8], p[9], p[10], p[11]
-    y, out_height, out_width, filters = p[12], p[13], p[14], p[15]
+    y, out_height, out_width, apart = p[12], p[13], p[14], p[15]
     depth, wide, groups, bias, nothing = p[16], p[17], p[18], p[19], p[20]
     total, tasks, most, scheme, m, side = p[21], p[22], p[23], p[24], p[25], p[26]
     across, panels = (out_width + m - 1) // m, (wide + PANEL - 1) // PANEL
@@ -168,24 +168,24 @@ def _walk(p, first, last, shared, scratch):
             for t in range(t0, t1):
                 image, i, j = t // per_image, t % per_image // across, t % per_image % across
                 start = products + size * (t - t0) * wide
-                home = y + size * (((image * out_height + m * i) * out_width + m * j) * filters + group * wide)
+                home = y + size * (((image * out_height + m * i) * out_width + m * j) * apart + group * wide)
                 row, column = side * squares * wide, squares * wide
                 if m * i + m <= out_height and m * j + m <= out_width:
-                    transform.outputs(scheme, like, wide, start, row, column, home, out_width * filters, filters)
+                    transform.outputs(scheme, like, wide, start, row, column, home, out_width * apart, apart)
                     continue
                 transform.outputs(scheme, like, wide, start, row, column, edge, m * wide, wide)
                 for h in range(min(m, out_height - m * i)):
                     for w in range(min(m, out_width - m * j)):
                         source = array(edge + size * (h * m + w) * wide, wide, scratch)
-                        target = array(home + size * (h * out_width + w) * filters, wide, scratch)
+                        target = array(home + size * (h * out_width + w) * apart, wide, scratch)
                         for n in range(wide):
                             target[n] = source[n]
         if function != LINEAR:
             for t in range(t0, t1):
                 image, i, j = t // per_image, t % per_image // across, t % per_image % across
                 for h in range(m * i, min(m * i + m, out_height)):
-                    home = y + size * ((image * out_height + h) * out_width + m * j) * filters
-                    activate(activation, function, home, min(m, out_width - m * j) * filters)
+                    home = y + size * ((image * out_height + h) * out_width + m * j) * apart
+                    activate_rows(activation, function, home, min(m, out_width - m * j), groups * wide, apart, size)
 
 
 def _gradient(p, first, last, shared, scratch):
@@ -279,11 +279,12 @@ def correlate(
 ) -> list[Launch]:
     """y ← f(x ∗ weights + bias), or, ``backward``, y ← x ∗ the turned kernels from filters to channels.
 
-    x: (N, H, W, C), y: (N, OH, OW, F), contiguous; ``padding``: rows and columns before the image.
+    x: (N, H, W, C), contiguous, y: (N, OH, OW, F), as `Rows`; ``padding``: rows and columns before the image.
     """
     (images, height, width, channels), (_, out_height, out_width, filters) = x.shape, y.shape
     scheme, m, r, side = _scheme(weights.shape, (out_height, out_width))
     depth, wide, size, places = channels // groups, filters // groups, y.itemsize, side * side
+    target = Rows(y)
     panels, total = -(-wide // PANEL), images * -(-out_height // m) * -(-out_width // m)
     workers = get_num_threads()
     fitting = BLOCK_BYTES // (size * places * (depth + wide))
@@ -294,9 +295,9 @@ def correlate(
     flat = weights.reshape(-1, weights.shape[3])
     weighing = (flat, *flat.shape, backward, depth, wide, groups, size, scheme, r, side)
     walking = (
-        *machine_code(size), function, ORIGIN, tiles.row_limit(size), size, x, height, width, channels, *padding, y,
-        out_height, out_width, filters, depth, wide, groups, bias, zeros(y.dtype, max(depth, wide)), total, tasks, most,
-        scheme, m, side,
+        *machine_code(size), function, ORIGIN, tiles.row_limit(size), size, x, height, width, channels, *padding,
+        target, out_height, out_width, target.apart, depth, wide, groups, bias, zeros(y.dtype, max(depth, wide)), total,
+        tasks, most, scheme, m, side,
     )  # fmt: skip
     taps, edge = r * r * depth * PANEL, places * max(depth, wide)
     return [

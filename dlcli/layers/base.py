@@ -88,7 +88,9 @@ class Arrays:
     """What the network hands to a layer: views for one batch size, allocated once.
 
     ``d_inputs[i]`` and ``sinks[p]`` are None where that gradient is not wanted. ``d_output`` is the layer's to
-    overwrite once `backward` begins; inputs, output and parameters are not.
+    overwrite once `backward` begins; inputs, output and parameters are not. Of a layer that `places_output`, output
+    and ``d_output`` may be parts of larger arrays, their rows apart; ``d_before`` is then where the gradient before the
+    activation function goes, instead of over ``d_output``.
     """
 
     inputs: tuple[Array, ...]
@@ -99,6 +101,7 @@ class Arrays:
     state: Mapping[str, Array] = field(default_factory=dict)
     d_inputs: tuple[Array | None, ...] = ()
     d_output: Array = field(default_factory=lambda: np.empty(0))
+    d_before: Array | None = None
     sinks: Mapping[str, Sink | None] = field(default_factory=dict)
     _launches: dict[str, Sequence[Launch]] = field(init=False, repr=False)
 
@@ -139,6 +142,12 @@ class Layer(Element):
     """Name of a layer before this one, whose parameters are used instead of parameters of its own."""
 
     is_view: ClassVar[bool] = False  # y = x, in another shape perhaps: the network may give both the same memory
+    is_row_of_inputs: ClassVar[bool] = False  # y = [x_1, x_2, …]: the network may let other layers write them in place
+
+    @property
+    def places_output(self) -> bool:
+        """Whether the layer's output can be a part of a larger array, its rows apart, and so can ``d_output``."""
+        return False
 
     @abstractmethod
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:

@@ -1,10 +1,13 @@
-"""Outputs of several layers side by side, along the channels (Szegedy et al. 2014: the end of an inception module)."""
+"""Outputs of several layers side by side, along the channels (Szegedy et al. 2014: the end of an inception module).
+
+An output that its layer has written where it belongs, in the larger array, is not copied, nor is its gradient.
+"""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from dlcli.kernels import joining as kernels
-from dlcli.kernels.launch import Launch
+from dlcli.kernels.launch import Launch, address_of
 from dlcli.layers.base import Array, Arrays, Layer, Shape, ShapeError
 
 
@@ -15,6 +18,7 @@ class Concat(Layer):
     """
 
     type: Literal["concat"] = "concat"
+    is_row_of_inputs: ClassVar[bool] = True
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         if not inputs:
@@ -32,9 +36,11 @@ class Concat(Layer):
 
     def _plan_forward(self, arrays: Arrays) -> list[Launch]:
         start, y, moves = 0, _rows(arrays.output), []
-        for x in map(_rows, arrays.inputs):
-            moves.append((x, 0, y, start, x.shape[1]))
-            start += x.shape[1]
+        for x in arrays.inputs:
+            width = x.shape[-1]
+            if address_of(x) != address_of(y) + start * y.itemsize:
+                moves.append((_rows(x), 0, y, start, width))
+            start += width
         return kernels.columns.plan(moves)
 
     def _plan_backward(self, arrays: Arrays) -> list[Launch]:

@@ -84,6 +84,10 @@ class Conv2d(Weighted):
             raise ValueError(f"{self.filters} filters cannot be cut into {self.groups} groups")
         return self
 
+    @property
+    def places_output(self) -> bool:
+        return self.connections is None and not self.unshared_bias
+
     def _windows(self, inputs: Sequence[Shape]) -> tuple[tuple[int, int], tuple[int, int]]:
         """(output size, leading padding) of rows and of columns."""
         return windows(one_input(inputs, rank=3), self.kernel_size, self.stride, self.padding, self.dilation)

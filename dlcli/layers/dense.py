@@ -24,6 +24,10 @@ class Dense(Mirroring):
     units: Count
     """Number of units."""
 
+    @property
+    def places_output(self) -> bool:
+        return True
+
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         one_input(inputs)
         return (self.units,)

@@ -49,24 +49,25 @@ class Weighted(Layer):
             specs["bias"] = ParameterSpec(bias_shape, self.bias_initialiser, fan_in, fan_out, self.bias_options)
         return specs
 
-    def pre_activation_gradient(self, arrays: Arrays) -> Array:
-        """``d_output`` as (rows, outputs), turned in place into the gradient before the activation function."""
-        arrays.run("slopes", lambda: _plan_slopes(arrays, self.activation))
-        return arrays.d_output.reshape(-1, arrays.d_output.shape[-1])
-
     def slopes_and_bias_gradient(self, arrays: Arrays) -> Array:
-        """The same, with the bias's gradient on its way to its sink."""
+        """``d_output`` as (rows, outputs), turned into the gradient before the activation function, in place or in
+        ``d_before``, with the bias's gradient on its way to its sink.
+        """
         return slopes_and_bias_gradient(arrays, self.activation)
 
 
 def slopes_and_bias_gradient(arrays: Arrays, activation: Activation) -> Array:
     """See `Weighted.slopes_and_bias_gradient`; in one pass over ``d_output``, where the bias has a sink."""
     arrays.run("slopes and bias", lambda: _plan_slopes_and_bias(arrays, activation))
-    return arrays.d_output.reshape(-1, arrays.d_output.shape[-1])
+    d = arrays.d_output if arrays.d_before is None else arrays.d_before
+    return d.reshape(-1, d.shape[-1])
 
 
 def _plan_slopes(arrays: Arrays, activation: Activation) -> list[Launch]:
-    return activations.backward.plan(activations.CODES[activation], arrays.output, arrays.d_output, arrays.d_output)
+    code, y, d = activations.CODES[activation], arrays.output, arrays.d_output
+    if arrays.d_before is not None:
+        return activations.backward_rows.plan(code, y, d, arrays.d_before)
+    return activations.backward.plan(code, y, d, d)
 
 
 def _plan_slopes_and_bias(arrays: Arrays, activation: Activation) -> list[Launch]:
@@ -75,4 +76,5 @@ def _plan_slopes_and_bias(arrays: Arrays, activation: Activation) -> list[Launch
         return _plan_slopes(arrays, activation)
     rows = (-1, arrays.parameters["bias"].size)
     y, d = arrays.output.reshape(rows), arrays.d_output.reshape(rows)
-    return kernels.backward.plan(activations.CODES[activation], y, d, *sink)
+    apart = None if arrays.d_before is None else arrays.d_before.reshape(rows)
+    return kernels.backward.plan(activations.CODES[activation], y, d, *sink, apart)

@@ -33,6 +33,24 @@ def test_slopes_are_those_of_the_activation(function, dtype):
     agree(sums, slopes.astype(np.float64).sum(0))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("function", CODES)
+def test_parts_of_larger_arrays_have_the_same_bits(function, dtype):
+    y, d = (np.abs(array) for array in random(5, dtype, (300, 50), (300, 50)))
+    whole_y, whole_d = (np.full((300, 57), np.nan, dtype) for _ in range(2))
+    y_part, d_part = whole_y[:, 3:53], whole_d[:, 7:]
+    y_part[:], d_part[:] = y, d
+    before = whole_d.tobytes()
+    sums, part_sums, none = np.empty(50, dtype), np.empty(50, dtype), NO_CONSTANTS.astype(dtype)
+    slopes, out = np.full_like(d, np.nan), np.full_like(d, np.nan)
+    activation.backward_rows(CODES[function], y_part, d_part, slopes)
+    bias.backward(CODES[function], y_part, d_part, STORE, part_sums, part_sums, none, out)
+    assert whole_d.tobytes() == before
+    bias.backward(CODES[function], y, d, STORE, sums, sums, none)
+    assert d.tobytes() == out.tobytes() == slopes.tobytes()
+    assert sums.tobytes() == part_sums.tobytes()
+
+
 def test_the_same_bits_on_any_number_of_threads():
     results = []
     before = numba.get_num_threads()

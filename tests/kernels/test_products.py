@@ -43,6 +43,16 @@ def check_sinks(gradient, expected, w, v):
     np.testing.assert_array_equal(updated, w + change)
 
 
+def check_place_apart(forward, y):
+    """``forward(y)`` into a part of a larger array: the same bits, and nothing beside them."""
+    columns = y.shape[-1]
+    whole = np.full((*y.shape[:-1], 3 + columns + 2), np.nan, y.dtype)
+    forward(whole[..., 3 : 3 + columns])
+    assert whole[..., 3 : 3 + columns].tobytes() == y.tobytes()
+    assert np.isnan(whole[..., :3]).all()
+    assert np.isnan(whole[..., 3 + columns :]).all()
+
+
 @settings(max_examples=40, deadline=None)
 @given(dtypes, st.integers(1, 150), st.integers(1, 600), st.integers(1, 150), st.integers(0, 99))
 def test_dense_products(dtype, rows, inputs, units, seed):
@@ -53,6 +63,7 @@ def test_dense_products(dtype, rows, inputs, units, seed):
     y, dx = np.empty_like(d), np.empty_like(x)
     dense.forward(x, w, b, RELU, y)
     agree(y, np.maximum(wide_x @ wide_w + b, 0))
+    check_place_apart(lambda y: dense.forward(x, w, b, RELU, y), y)
     dense.forward_transposed(d, w, c, LINEAR, dx)
     agree(dx, wide_d @ wide_w.T + c)
     dense.input_gradient(d, w, dx)
@@ -74,6 +85,7 @@ def check_convolution(dtype, shape, kernel, filters, geometry, trailing, seed):
     found, found_dx = np.full_like(d, np.nan), np.full_like(x, np.nan)
     conv2d.forward(x, w, b, geometry, RELU, found)
     agree(found, np.maximum(y + b, 0))
+    check_place_apart(lambda y: conv2d.forward(x, w, b, geometry, RELU, y), found)
     conv2d.input_gradient(d, w, geometry, found_dx)
     agree(found_dx, dx)
     (c,) = random(seed + 1, dtype, channels)

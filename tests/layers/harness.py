@@ -41,6 +41,7 @@ class Driven:
             for place, (name, spec) in enumerate(layer.state(shapes).items())
         }
         self.sinks: dict[str, Sink] | None = None  # used, where they are set, instead of ones that store
+        self.apart = 0  # numbers beside each row of the output, and of its gradient, where these are parts of others
         self._arrays: Arrays | None = None
 
     def forward(self, x: Array, *, training: bool = False, key: int = 1, step: int = 0) -> Array:
@@ -48,7 +49,7 @@ class Driven:
             name: np.zeros(spec.shape if spec.per_batch else (len(x), *spec.shape), spec.dtype or self.dtype)
             for name, spec in self.layer.saved(self.shapes).items()
         }
-        output = np.full((len(x), *self.layer.output_shape(self.shapes)), np.nan, self.dtype)
+        output = self._part(np.full((len(x), *self.layer.output_shape(self.shapes)), np.nan, self.dtype))
         inputs = split(x, self.shapes)
         self._arrays = Arrays(inputs, output, self.parameters, saved, key, self.state)
         self.layer.forward(self._arrays, training, step)
@@ -72,13 +73,19 @@ class Driven:
         assert arrays is not None
         dx = tuple(np.full_like(x, np.nan) if input_gradient else None for x in arrays.inputs)
         gradients = {name: np.full_like(array, np.nan) for name, array in self.parameters.items()}
-        arrays.d_output, arrays.d_inputs = cotangent.astype(self.dtype), dx
+        arrays.d_output, arrays.d_inputs = self._part(cotangent.astype(self.dtype)), dx
+        arrays.d_before = np.full_like(cotangent, np.nan, self.dtype) if self.apart else None
         arrays.sinks = self.sinks or {
             name: Sink(STORE, g, g, np.zeros(3, self.dtype)) if parameter_gradients else None
             for name, g in gradients.items()
         }
         self.layer.backward(arrays)
         return self._whole(dx) if input_gradient else None, gradients if parameter_gradients else {}
+
+    def _part(self, array: Array) -> Array:
+        """The same in the middle of a larger array, its rows apart."""
+        sides = [(0, 0)] * (array.ndim - 1) + [(self.apart, self.apart)]
+        return np.pad(array, sides)[..., self.apart : self.apart + array.shape[-1]]
 
     @staticmethod
     def _whole(parts: tuple[Array | None, ...]) -> Array | None:

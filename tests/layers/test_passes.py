@@ -9,13 +9,14 @@ import safetensors.numpy
 
 import dlcli.kernels
 from tests.layers.case import Case, Draw, Variant, cases, spread
-from tests.layers.harness import Driven, batch, driven
+from tests.layers.harness import Driven, batch, driven, layer_of
 
 VARIANTS = [
     pytest.param(case, variant, id=f"{case.type}-{place}")
     for case in cases().values()
     for place, variant in enumerate(case.variants)
 ]
+PLACING = [each for each in VARIANTS if layer_of(each.values[1].options).places_output]
 every_variant = pytest.mark.parametrize(("case", "variant"), VARIANTS)
 both_types = pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-10), (np.float32, 1e-5)])
 KEY = 0x0123456789ABCDEF
@@ -168,6 +169,19 @@ def test_training_has_the_same_bits_on_any_number_of_threads(case: Case, variant
         numba.set_num_threads(before)
     for other in results[1:]:
         assert all(same_bits(a, b) for a, b in zip(results[0], other, strict=True))
+
+
+@both_types
+@pytest.mark.parametrize(("case", "variant"), PLACING)
+def test_an_output_that_is_part_of_another_has_the_same_bits(case: Case, variant: Variant, dtype: type, tolerance):
+    plain, part = driven(variant, dtype), driven(variant, dtype)
+    part.apart = 3
+    x = batch(variant, 5, dtype=dtype)
+    outputs = [layer.forward(x, training=True, key=KEY) for layer in (plain, part)]
+    passes = [layer.backward(spread(outputs[0].shape, 3)) for layer in (plain, part)]
+    assert outputs[1].strides != outputs[0].strides
+    results = [[y, dx, *gradients.values()] for y, (dx, gradients) in zip(outputs, passes, strict=True)]
+    assert all(same_bits(a, b) for a, b in zip(*results, strict=True))
 
 
 @every_variant
