@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
+from click.core import ParameterSource
 
 from dlcli.cli.inputs import Split
 from dlcli.cli.options import MOST_STEPS, checkpoint_option, examples, label_option, run_argument, threads_option
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
 
 COUNTS = {"weights": 100, "reconstructions": 20, "samples": 10}
 COLUMNS = 10
+OWN = {  # options of one kind of picture alone
+    "pretrained": "weights",
+    "split": "reconstructions",
+    "steps": "samples",
+    "seed": "samples",
+    "label": "samples",
+}
 
 
 @click.command(
@@ -74,6 +82,7 @@ def command(
     the network's as supervised training begins. Of a layer that takes a posterior's means beside the samples
     (`mean_field`), the part that looks at the samples is shown.
     """
+    _check_options(what)
     if output is not None and output.suffix.lower() != ".png":
         raise UsageError(f"--output {output}: expected a name that ends in .png")
     from dlcli.trained import open_run
@@ -91,6 +100,14 @@ def command(
     path = output or (run if run.is_dir() else run.parent) / f"{what}.png"
     replace_file(path, sheet.draw())
     click.echo(path)
+
+
+def _check_options(what: str) -> None:
+    """Raise UsageError where an option is given that is of another kind of picture."""
+    context = click.get_current_context()
+    for option, kind in OWN.items():
+        if kind != what and context.get_parameter_source(option) is not ParameterSource.DEFAULT:
+            raise click.UsageError(f"--{option} is for pictures of {kind}; found it with {what}")
 
 
 def _weights(trained: "Trained", layer: str | None, pretrained: bool, count: int, columns: int) -> "Sheet":

@@ -79,6 +79,11 @@ def test_samples_have_a_row_for_each_chain(belief, tmp_path):
         (["samples", "--label", "1"], "the model was trained without labels"),
         (["--layer", "hidden2"], "hidden2 (dense) does not look at the samples"),
         (["reconstructions", "--layer", "output"], "output was not pretrained"),
+        (["--split", "test"], "--split is for pictures of reconstructions; found it with weights"),
+        (["--steps", "100"], "--steps is for pictures of samples; found it with weights"),
+        (["weights", "--seed", "1"], "--seed is for pictures of samples; found it with weights"),
+        (["reconstructions", "--label", "1"], "--label is for pictures of samples; found it with reconstructions"),
+        (["samples", "--pretrained"], "--pretrained is for pictures of weights; found it with samples"),
     ],
 )
 def test_mistakes(belief, words, message):
