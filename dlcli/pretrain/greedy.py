@@ -29,11 +29,13 @@ def nodes_to_pretrain(options: PretrainOptions, graph: Graph) -> list[Node]:
 
     Raises
     ------
-    MisfitError: a named layer is the output layer, is out of order, or does not suit the method; or the network
-        branches below the last of them.
+    MisfitError: a named layer is the output layer, is out of order, or does not suit the method; or there is none that
+        does; or the network branches below the last of them.
     """
     chosen = _chosen(options, graph)
-    if chosen and not graph.is_chain(1 + graph.nodes.index(chosen[-1])):
+    if not chosen:
+        raise MisfitError(("pretrain",), "found no layer below the output layer to pretrain; expected one with weights")
+    if not graph.is_chain(1 + graph.nodes.index(chosen[-1])):
         raise MisfitError(("pretrain",), f"the network branches before {chosen[-1].name}; expected a chain of layers")
     _check_joint(options, chosen, graph)
     for node in chosen:
@@ -50,7 +52,7 @@ def _check_joint(options: PretrainOptions, chosen: list[Node], graph: Graph) -> 
         if own.method.joint() != joint or (joint is not None and type(own.method) is not type(options.method)):
             found = f"{node.name} is pretrained otherwise than the layers with which it learns together in the end"
             raise MisfitError((*own.path, "method"), f"{found}; expected the type and that stage of `pretrain.method`")
-    if joint is None or not chosen:
+    if joint is None:
         return
     try:
         joint.check_nodes(tuple(chosen), graph)

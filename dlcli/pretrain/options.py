@@ -37,6 +37,7 @@ class PretrainOptions(Options):
         Annotated[
             tuple[Annotated[LayerOptions, BeforeValidator(_layer, json_schema_input_type=str | LayerOptions)], ...],
             Listed,
+            Field(min_length=1),
         ]
         | None
     ) = None

@@ -108,6 +108,10 @@ CASES = {
     "key given in two spellings": (GOOD + "  ε: 0.2\n", "c.yaml:12:3: sgd.ε: ε and learning_rate are one option"),
     "network no list": (GOOD.split("network")[0] + "network: dense\n", "network: found `dense`, expected a list"),
     "network empty": (GOOD.split("network")[0] + "network: []\n", "found an empty list, expected a list of at least 1"),
+    "no layer to pretrain": (
+        GOOD + "pretrain: {method: autoencoder, layers: []}\n",
+        "c.yaml:12:41: pretrain.layers: found an empty list, expected a list of at least 1, or null",
+    ),
     "repeated layer name": (edited("output", "hidden1"), "c.yaml:8:25: network.2.name: found `hidden1`, network.0 has"),
     "reserved layer name": (
         edited("output", "dense_7"),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from dlcli import wiring
 from dlcli.data.pipeline import BatchSource, prepare
@@ -38,7 +39,6 @@ def test_by_default_every_layer_that_can_be_folded_back_but_the_output():
 
 def test_layers_that_are_named_are_those():
     assert chosen(experiment(PRETRAINED, pretrain__layers=["hidden2"])) == ["hidden2"]
-    assert chosen(experiment(PRETRAINED, pretrain__layers=[])) == []
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,14 @@ def test_layers_that_cannot_be_pretrained_are_named_with_their_place(tmp_path, m
         train(tmp_path / "run", experiment(mapping, pretrain__layers=layers))
     assert misfit.value.path[:3] == ("pretrain", "layers", position)  # and `name`, where that is unknown
     assert not (tmp_path / "run").exists()
+
+
+def test_pretraining_without_layers_is_refused():
+    with pytest.raises(ValidationError, match=r"pretrain\.layers\n.* at least 1 item"):
+        experiment(PRETRAINED, pretrain__layers=[])
+    with pytest.raises(MisfitError, match="found no layer below the output layer to pretrain") as misfit:
+        chosen(experiment(PRETRAINED, network=PRETRAINED["network"][3:]))
+    assert misfit.value.path == ("pretrain",)
 
 
 def test_stages_come_from_the_input_up():

@@ -62,7 +62,7 @@ def test_pretrain_and_then_train_is_train(tmp_path):
 
 
 def test_a_layer_alone_changes(tmp_path):
-    train(tmp_path / "none", experiment(RBMS, pretrain__layers=[], training__epochs=0))
+    train(tmp_path / "none", experiment(RBMS, pretrain=None, training__epochs=0))
     train(tmp_path / "one", experiment(RBMS, pretrain__layers=["hidden1"]), stages="pretrain")
     train(tmp_path / "both", experiment(RBMS), stages="pretrain")
     none, one, both = (bits(last(tmp_path / name)) for name in ("none", "one", "both"))
