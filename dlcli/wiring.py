@@ -15,12 +15,14 @@ from dlcli.config.dump import dump
 from dlcli.config.experiment import Experiment
 from dlcli.data.pipeline import Prepared, prepare
 from dlcli.errors import DataError, MisfitError, UsageError
+from dlcli.expansion import expand
 from dlcli.graph import Graph
+from dlcli.layers.mean_field import MeanField
 from dlcli.network import Network
 from dlcli.optim.base import Optimiser
 from dlcli.optim.schedules.base import Metric
 from dlcli.pretrain.greedy import layer_of, nodes_to_pretrain
-from dlcli.pretrain.stages import Shared, hand_over, learns_labels
+from dlcli.pretrain.stages import Shared, filled_layers, hand_over, learns_labels
 from dlcli.pretrain.stages import plans as pretraining_plans
 from dlcli.pretrain.unroll import unroll
 from dlcli.training.backpropagation import Backpropagation
@@ -65,6 +67,8 @@ def run(
         network = build_network(experiment, data)
         plans = plan(experiment, data, network, directory)
         start = _Start() if init is None else _start_from(init, network, replaced)
+        if not resume:
+            _check_posteriors(experiment, network)
         output = experiment.output
         with RunDirectory(directory, resume=resume, overwrite=overwrite, keep=output.keep) as run_directory:
             reporter = Logged(reporter, run_directory)
@@ -98,6 +102,16 @@ def _take_over(experiment: Experiment, network: Network, session: Session) -> No
     """Give the network what pretraining has left beside it."""
     hand_over(experiment.pretrain, network, session.kept)
     unroll(network, session.kept)
+
+
+def _check_posteriors(experiment: Experiment, network: Network) -> None:
+    """A `mean_field` layer gets its machine from pretraining, or from another run (--init): without, it gives zeros."""
+    filled = filled_layers(experiment.pretrain, network.graph)
+    for placed in expand(experiment.network):
+        empty = isinstance(placed.layer, MeanField) and not network.state[f"{placed.name}/weights_1"].any()
+        if empty and placed.name not in filled:
+            found = f"{placed.name} gets no machine, and so gives zeros for its posterior"
+            raise MisfitError(placed.path, f"{found}; expected pretraining by dbm from the next layer up, or --init")
 
 
 def build_graph(experiment: Experiment, data: Prepared) -> Graph:

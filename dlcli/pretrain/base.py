@@ -142,5 +142,9 @@ class Method(Family):
         """The parameters with which a pretrained layer passes samples on to the next one, where not its own."""
         return {}
 
+    def fills(self, nodes: Sequence[Node], graph: Graph) -> Sequence[Node]:
+        """Layers beside these that get something by `hand_over`."""
+        return ()
+
     def hand_over(self, nodes: Sequence[Node], network: Network, models: Models) -> None:
         """Give the network, as supervised training begins, what of the models it does not share."""

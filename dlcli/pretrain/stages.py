@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from dlcli.data.pipeline import Prepared
-from dlcli.graph import Node
+from dlcli.graph import Graph, Node
 from dlcli.layers.base import Array
 from dlcli.network import Network
 from dlcli.optim.base import Optimiser
@@ -32,7 +32,7 @@ def plans(options: PretrainOptions, network: Network, data: Prepared, shared: Sh
     stack = _Stack(options, network, data, shared)
     found = [Plan(stage_name(node), partial(stack.greedy, node)) for node in stack.nodes]
     joint = options.method.joint()
-    if joint is not None and stack.nodes:
+    if joint is not None:
         found.append(Plan(stage_name(stack.nodes[-1], joint), partial(stack.together, joint)))
     return found
 
@@ -49,12 +49,19 @@ def hand_over(options: PretrainOptions | None, network: Network, models: Models)
             options.of(node.name).method.hand_over([node], network, models)
 
 
+def filled_layers(options: PretrainOptions | None, graph: Graph) -> frozenset[str]:
+    """Names of the layers that get something by `hand_over` though they are not pretrained themselves."""
+    if options is None:
+        return frozenset()
+    nodes = nodes_to_pretrain(options, graph)
+    return frozenset(node.name for node in options.method.fills(nodes, graph))
+
+
 def learns_labels(options: PretrainOptions | None, network: Network) -> bool:
     """Whether pretraining alone makes a classifier of the network."""
     if options is None:
         return False
-    nodes = nodes_to_pretrain(options, network.graph)
-    return bool(nodes) and options.method.learns_labels(nodes[-1])
+    return options.method.learns_labels(nodes_to_pretrain(options, network.graph)[-1])
 
 
 class _Stack:

@@ -133,6 +133,10 @@ class DeepBoltzmannMachineMethod(Method):
         weights[: len(models[names.weights])] = 2 * models[names.weights]
         return {f"{node.name}/weights": weights, f"{node.name}/bias": models[names.hidden_bias]}
 
+    def fills(self, nodes: Sequence[Node], graph: Graph) -> Sequence[Node]:
+        before = mean_field_before(nodes[0], graph)
+        return () if before is None else (before,)
+
     def hand_over(self, nodes: Sequence[Node], network: Network, models: Models) -> None:
         """The layers start with the machine's weights, the first one with those from above too; q is the machine's."""
         names = [DbmNames(node.name) for node in nodes]

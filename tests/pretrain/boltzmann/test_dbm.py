@@ -145,6 +145,37 @@ def test_without_posterior_means_layers_start_as_the_machines(tmp_path):
         assert np.array_equal(tensors[f"{name}/weights"], tensors[f"{name}.dbm/weights"])
 
 
+HIDDEN3 = {"type": "dense", "name": "hidden3", "units": 4, "activation": "sigmoid"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"pretrain": None},
+        {"pretrain__method": "rbm"},
+        {
+            "network": [*MACHINE["network"][:3], HIDDEN3, MACHINE["network"][3]],
+            "pretrain__layers": ["hidden2", "hidden3"],
+        },
+    ],
+)
+def test_posterior_means_without_a_machine_are_refused(tmp_path, changes):
+    of = experiment(MACHINE, **changes)
+    with pytest.raises(MisfitError, match="posterior gets no machine, and so gives zeros") as misfit:
+        train(tmp_path / "run", of)
+    assert misfit.value.path == ("network", 0)
+    assert not (tmp_path / "run").exists()
+
+
+def test_posterior_means_by_another_runs_machine(tmp_path):
+    train(tmp_path / "first", experiment(MACHINE))
+    of = experiment(MACHINE, pretrain=None)
+    train(tmp_path / "second", of, init=tmp_path / "first")
+    train(tmp_path / "second", experiment(MACHINE, pretrain=None, training__epochs=4), resume=True)
+    first, second = (last(tmp_path / name).tensors for name in ("first", "second"))
+    assert np.array_equal(first["posterior/weights_1"], second["posterior/weights_1"])
+
+
 def test_the_machine_stays_while_the_layers_learn(tmp_path):
     train(tmp_path / "none", experiment(MACHINE, training__epochs=0))
     train(tmp_path / "some", experiment(MACHINE, training__epochs=2))
