@@ -15,7 +15,7 @@ from dlcli.layers.base import Array, Shape
 from dlcli.layers.class_rbm import ClassRbm
 from dlcli.models.features import chosen_layer, passes
 from dlcli.models.generative import Generative
-from dlcli.models.restricted import directed_of, rbm_nodes, rbm_of
+from dlcli.models.restricted import directed_of, rbm_nodes, rbm_of, recognition_of
 from dlcli.pretrain.boltzmann.rbm import Rbm
 from dlcli.pretrain.units.gaussian import Gaussian
 from dlcli.trained import Trained
@@ -115,7 +115,8 @@ def belief_network(trained: Trained, layer: str | None) -> BeliefNetwork | None:
         if isinstance(node.layer, ClassRbm) or not (node in below or passes(node)):
             what = "has labels" if node in below else "is no RBM"
             raise UsageError(f"{node.name} stands below {uppermost.name} and {what}; expected --layer")
-    recognition = [rbm_of(trained, node) for node in below]
-    directed = [directed_of(trained, node) or rbm for node, rbm in zip(below, recognition, strict=True)]
+    rbms = [rbm_of(trained, node) for node in below]
+    recognition = [recognition_of(trained, node) or rbm for node, rbm in zip(below, rbms, strict=True)]
+    directed = [directed_of(trained, node) or rbm for node, rbm in zip(below, rbms, strict=True)]
     shape = trained.network.graph.input_shape
     return BeliefNetwork([*directed, rbm_of(trained, uppermost)], shape, recognition)

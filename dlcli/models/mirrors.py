@@ -2,7 +2,8 @@
 
 This is the one place that knows which models have one. An autoencoder's mirror stands in the checkpoint's notes; an
 RBM's visible units are a mirror with the machine's weights, which the layer gets back on the way up, too. A layer of a
-deep belief net that has learned by the up-down algorithm has weights of its own for the way down.
+deep belief net that has learned by the up-down algorithm has weights of its own for the way down, and gets those back
+with which it recognised then.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from dlcli.errors import CheckpointError, UsageError
 from dlcli.graph import Node
 from dlcli.layers.base import Activation, Array, Layer
 from dlcli.layers.dense import Dense
-from dlcli.models.restricted import directed_of, rbm_nodes, rbm_of
+from dlcli.models.restricted import directed_of, rbm_nodes, rbm_of, recognition_of
 from dlcli.pretrain.boltzmann.rbm import Rbm
 from dlcli.pretrain.methods.autoencoder import MIRROR, encoder_name
 from dlcli.trained import Trained
@@ -54,7 +55,7 @@ def mirror_of(trained: Trained, node: Node) -> Mirror | None:
     if not isinstance(node.layer, Dense):
         return None
     if (directed := directed_of(trained, node)) is not None:
-        return _generation(node, directed)
+        return _generation(node, directed, recognition_of(trained, node))
     return _visible(node, rbm_of(trained, node)) if node in rbm_nodes(trained) else None
 
 
@@ -82,11 +83,14 @@ def _visible(node: Node, rbm: Rbm) -> Mirror:
     return Mirror([_named(layer, name)], {f"{node.name}/weights": up, f"{node.name}/bias": rbm.hidden_bias} | down)
 
 
-def _generation(node: Node, directed: Rbm) -> Mirror:
-    """The way down of a directed layer."""
+def _generation(node: Node, directed: Rbm, recognition: Rbm | None) -> Mirror:
+    """The way down of a directed layer, and that up which belongs to it."""
     name, weights = f"{node.name}.generation", np.ascontiguousarray(directed.weights.T)
     layer = Dense(units=len(directed.weights), activation="sigmoid")
-    return Mirror([_named(layer, name)], {f"{name}/weights": weights, f"{name}/bias": directed.visible_bias})
+    arrays = {f"{name}/weights": weights, f"{name}/bias": directed.visible_bias}
+    if recognition is not None:
+        arrays |= {f"{node.name}/weights": recognition.weights, f"{node.name}/bias": recognition.hidden_bias}
+    return Mirror([_named(layer, name)], arrays)
 
 
 def _named(layer: Layer, name: str) -> Layer:

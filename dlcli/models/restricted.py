@@ -58,6 +58,24 @@ def directed_of(trained: Trained, node: Node) -> Rbm | None:
     return Rbm(np.ascontiguousarray(weights.T), bias, np.zeros(hidden, weights.dtype), Binary(), Binary())
 
 
+def recognition_of(trained: Trained, node: Node) -> Rbm | None:
+    """A layer with weights of its own for generation, as a machine of which only the way up is used.
+
+    None, too, where an earlier version has kept no recognition: then the network's own, as it is now, must do.
+
+    Raises
+    ------
+    CheckpointError: its arrays do not fit the layer.
+    """
+    own = f"{node.name}.recognition"
+    if f"{own}/weights" not in trained.models:
+        return None
+    visible, hidden = sides(trained, node)
+    weights = kept(trained, f"{own}/weights", (visible, hidden))
+    bias = kept(trained, f"{own}/bias", (hidden,))
+    return Rbm(weights, np.zeros(visible, weights.dtype), bias, Binary(), Binary())
+
+
 def _units(options: dict[str, Any], count: int) -> Units:
     units: Units = Units.members()[options["type"]].model_validate(options)
     units.check(count)

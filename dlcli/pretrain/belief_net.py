@@ -24,7 +24,8 @@ class UpDownOptions(Joint):
     """After the greedy walk, the stack learns as a generative model, by the up-down algorithm (Hinton et al. 2006).
 
     The layers below the top get weights of their own for generation, `<layer>.generation/weights`, which are kept;
-    the network's weights recognise. With a `class_rbm` at the top, labels are part of the model.
+    the network's weights recognise, and a copy is kept, `<layer>.recognition/weights`. With a `class_rbm` at the top,
+    labels are part of the model.
     """
 
     name: ClassVar[str] = "up_down"

@@ -198,6 +198,8 @@ def test_a_belief_net_with_labels(tmp_path, up_down):
     first = model._machines[0].weights
     own = trained.models["hidden1.generation/weights"].T if up_down else trained.models["hidden1.rbm/weights"]
     np.testing.assert_array_equal(first, own)
+    own = trained.models[f"hidden1.{'recognition' if up_down else 'rbm'}/weights"]
+    np.testing.assert_array_equal(model._recognition[0].weights, own)
     for label in range(3):
         assert after(model, 2, 5, 1, label).shape == (5, 6)
 

@@ -32,7 +32,7 @@ USES = {
 ARRAYS = [
     *(("rbm", at, f"rbm/{name}") for at in ("hidden1", "hidden2") for name in ("weights", "bias", "visible_bias")),
     ("rbm", "hidden1", "rbm/log_variance"),
-    *(("up_down", "hidden1", f"generation/{name}") for name in ("weights", "bias")),
+    *(("up_down", "hidden1", f"{way}/{name}") for way in ("generation", "recognition") for name in ("weights", "bias")),
     *(("dbm", "hidden1", f"dbm/{name}") for name in ("weights", "bias", "visible_bias")),
     *(("dbm", "hidden2", f"dbm/{name}") for name in ("weights", "bias")),
     *(

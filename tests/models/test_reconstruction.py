@@ -10,6 +10,7 @@ from tests.runs import PRETRAINED, SUPERVISED, changed, experiment, train
 
 UNTRANSFORMED = changed(PRETRAINED, data__transform=[])
 UNIT = changed(PRETRAINED, data__transform=[{"type": "scale", "by": 0.1, "offset": 0.5}])  # from 0 to 1
+UP_DOWN = {"type": "rbm", "visible": "binary", "up_down": {"epochs": 1, "sgd": {"learning_rate": 0.1}}}
 FUNCTIONS = {"sigmoid": lambda x: 1 / (1 + np.exp(-x)), "linear": lambda x: x, "relu": lambda x: np.maximum(x, 0)}
 
 
@@ -124,10 +125,10 @@ def test_a_network_that_gives_its_inputs_does_so_by_its_output(tmp_path, samples
     np.testing.assert_allclose(reconstructed(trained, samples, "hidden1")[1], by_mirror, atol=2e-6)
 
 
-@pytest.mark.parametrize("method", ["rbm", {"type": "autoencoder"}, {"type": "autoencoder", "tied": False}])
+@pytest.mark.parametrize("method", ["rbm", UP_DOWN, {"type": "autoencoder"}, {"type": "autoencoder", "tied": False}])
 def test_layers_reconstruct_as_they_were_pretrained(tmp_path, samples, method):
     """Whatever supervised training has made of them."""
-    of = changed(PRETRAINED, pretrain__method=method)
+    of = changed(UNIT, pretrain__method=method)
     pretrained = open_trained(tmp_path / "run", of)
     before = reconstructed(pretrained, samples)[1]
     train(tmp_path / "run", experiment(of), resume=True)
@@ -181,13 +182,28 @@ def test_machines_through_which_nothing_comes_back(tmp_path, samples):
     assert reconstructed(trained, samples)[1].shape == samples.shape
 
 
-def test_a_belief_net_comes_down_by_its_weights_for_generation(tmp_path, samples):
-    method = {"type": "rbm", "visible": "binary", "up_down": {"epochs": 1, "sgd": {"learning_rate": 0.1}}}
-    trained = open_trained(tmp_path / "run", UNIT, pretrain__method=method)
+def test_a_belief_net_goes_up_by_recognition_and_comes_down_by_generation(tmp_path, samples):
+    of = changed(UNIT, pretrain__method=UP_DOWN, sgd__learning_rate=1.0)
+    before = open_trained(tmp_path / "run", of).network.parameters["hidden1/weights"]
+    train(tmp_path / "run", experiment(of), resume=True)
+    trained = open_run(tmp_path / "run")
+    up, bias = (tensor(trained, f"hidden1.recognition/{name}") for name in ("weights", "bias"))
+    np.testing.assert_array_equal(up, before)
+    for other in ("hidden1.rbm/weights", "hidden1/weights"):
+        assert np.abs(up - tensor(trained, other)).max() > 1e-3
     inputs, outputs = reconstructed(trained, samples, "hidden1")
-    h = FUNCTIONS["sigmoid"](inputs @ tensor(trained, "hidden1/weights") + tensor(trained, "hidden1/bias"))
+    h = FUNCTIONS["sigmoid"](inputs @ up + bias)
     down = h @ tensor(trained, "hidden1.generation/weights") + tensor(trained, "hidden1.generation/bias")
     np.testing.assert_allclose(outputs, FUNCTIONS["sigmoid"](down), atol=2e-6)
+
+
+def test_a_belief_net_without_its_recognition_goes_up_by_the_networks(tmp_path, samples):
+    """A checkpoint of an earlier version."""
+    trained = open_trained(tmp_path / "run", UNIT, pretrain__method=UP_DOWN)
+    expected = reconstructed(trained, samples)[1]
+    for name in [name for name in trained.models if ".recognition/" in name]:
+        del trained.models[name]
+    np.testing.assert_array_equal(reconstructed(trained, samples)[1], expected)
 
 
 def test_a_deep_boltzmann_machine_infers_its_layers_by_mean_field(tmp_path, samples):

@@ -27,9 +27,10 @@ def command(
 
     A line of JSON each: `index`, `error`, the sum of squared differences, and `reconstruction`, both of the values
     as the transforms leave them. Inputs go up through the pretrained layers and back by their mirrors (of an
-    RBM: the visible units' means), all as pretraining has left them, whatever supervised training has made of the
-    network; a deep or general Boltzmann machine infers its hidden units by mean field. A network trained to give its
-    inputs (`data.targets: input`) reconstructs by its output. Inputs are read as `dlcli predict` reads them.
+    RBM: the visible units' means; after up-down: up by recognition, down by generation), all as pretraining has
+    left them, whatever supervised training has made of the network; a deep or general Boltzmann machine infers its
+    hidden units by mean field. A network trained to give its inputs (`data.targets: input`) reconstructs by its
+    output. Inputs are read as `dlcli predict` reads them.
     """
     from dlcli.models.reconstruction import reconstructor, squared_errors
     from dlcli.trained import json_number, json_numbers, open_run

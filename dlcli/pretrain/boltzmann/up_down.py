@@ -98,13 +98,21 @@ class UpDown(Learner):
         return float(np.add.reduce(errors))
 
     def kept(self) -> dict[str, Array]:
-        """The generative model: the directed layers' weights downward, and the RBM at the top."""
-        top, names = self._stack.top, [name for each in self._stack.directed for name in each.generation]
-        rbm = {"weights": top.weights, "bias": top.hidden_bias, "visible_bias": top.visible_bias}
-        prefix = self._stack.top_names[0].split("/")[0]
-        return {name: self._stack.arrays[name] for name in names} | {
-            f"{prefix}.rbm/{name}": array.copy() for name, array in rbm.items()
+        """The model: the directed layers' weights downward and, as they are now, upward, and the RBM at the top.
+
+        Later stages change the network's weights, which recognise no more as they did then.
+        """
+        stack, top, kinds = self._stack, self._stack.top, ("weights", "bias")
+        down = {name: stack.arrays[name] for each in stack.directed for name in each.generation}
+        own = {
+            f"{each.name}.recognition/{kind}": stack.arrays[name]
+            for each in stack.directed
+            for kind, name in zip(kinds, each.recognition, strict=True)
         }
+        rbm = {"weights": top.weights, "bias": top.hidden_bias, "visible_bias": top.visible_bias}
+        prefix = stack.top_names[0].split("/")[0]
+        own |= {f"{prefix}.rbm/{name}": array for name, array in rbm.items()}
+        return down | {name: array.copy() for name, array in own.items()}
 
 
 class UpDownStatistics(Statistics):
