@@ -20,6 +20,7 @@ from dlcli.pretrain.base import Joint, Method, Task
 from dlcli.pretrain.belief_net import without_decay
 from dlcli.pretrain.boltzmann.dbm import Dbm, DeepBoltzmannMachine, MachineNames
 from dlcli.pretrain.boltzmann.divergence import ContrastiveDivergence, Names
+from dlcli.pretrain.boltzmann.monitor import monitored
 from dlcli.pretrain.boltzmann.rbm import Factors, Rbm
 from dlcli.pretrain.boltzmann.statistics import Chains
 from dlcli.pretrain.units.binary import Binary
@@ -123,7 +124,13 @@ class DeepBoltzmannMachineMethod(Method):
             names.visible_bias: bias,
         }
         return ContrastiveDivergence(
-            rbm, names, specs, task.optimiser, Chains(self.steps, 0, self.sample_visible), seed=network.seed
+            rbm,
+            names,
+            specs,
+            task.optimiser,
+            Chains(self.steps, 0, self.sample_visible),
+            seed=network.seed,
+            monitor=monitored(rbm, task.train.x, network.seed),
         )
 
     def passed(self, node: Node, network: Network, models: Models) -> dict[str, Array]:

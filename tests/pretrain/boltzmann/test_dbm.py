@@ -124,6 +124,15 @@ def test_stages_are_the_layers_and_then_all_together(tmp_path):
     assert reporter.stages == ["pretrain/hidden1", "pretrain/hidden2", "pretrain/hidden2.dbm", "supervised"]
 
 
+def test_every_epoch_of_its_rbms_says_how_well_they_have_learned(tmp_path):
+    reporter = Recorder()
+    train(tmp_path / "run", experiment(MACHINE), stages="pretrain", reporter=reporter)
+    names = {"train_pseudo_log_likelihood", "validation_pseudo_log_likelihood", "validation_free_energy_gap"}
+    for row in reporter.rows:
+        assert (row.keys() & names) == (set() if row["stage"].endswith(".dbm") else names), row["stage"]
+        assert all(np.isfinite(row[name]) for name in row.keys() & names)
+
+
 def test_layers_start_from_the_machine_and_the_first_takes_what_it_got_in_it(tmp_path):
     """With q from the machine, the first layer's means before any training are a round of mean field."""
     of = experiment(MACHINE, training__epochs=0)
