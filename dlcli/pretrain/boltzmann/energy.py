@@ -104,11 +104,12 @@ def sigmoid(x: Array) -> Array:
     return np.where(x >= 0, 1.0, small) / (1.0 + small)
 
 
-def log_sum_exp(x: Array, axis: int | None = None) -> Array:
-    """log Σ e^x along an axis, or over all."""
+def log_sum_exp(x: Array, axis: int | None = None, work: Array | None = None) -> Array:
+    """log Σ e^x along an axis, or over all; ``work``, of the shape of x, is overwritten."""
     top = np.max(x, axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0.0)
-    result: Array = np.log(np.sum(np.exp(x - top), axis=axis)) + np.squeeze(top, axis=axis)
+    terms = np.subtract(x, top, out=work)
+    result: Array = np.log(np.sum(np.exp(terms, out=terms), axis=axis)) + np.squeeze(top, axis=axis)
     return result
 
 

@@ -52,6 +52,17 @@ def visible_inputs(of: Machine, s: Array) -> Array:
     return inputs
 
 
+class Posterior(NamedTuple):
+    """What a machine makes of N samples, exactly.
+
+    moments: their means over the samples. means: of the hidden units, (N, hidden). log_marginals: see there.
+    """
+
+    moments: Moments
+    means: Array
+    log_marginals: Array
+
+
 def log_marginals(of: Machine, v: Array) -> Array:
     """log Σ_h e^{−E(v, h)}, (N,), for v (N, visible), by a sum over the hidden units' states.
 
@@ -60,15 +71,11 @@ def log_marginals(of: Machine, v: Array) -> Array:
     ValueError: there are more than 20 hidden units.
     """
     v = np.asarray(v, np.float64)
-    clamped, inner = _clamped(of, v)
-    parts = [log_sum_exp(product_transposed(clamped, h, _own(inner, h)), axis=1) for h in _hidden_states(of, len(v))]
-    couplings = np.asarray(of.couplings, np.float64)[: of.visible, : of.visible]
-    result: Array = _own(couplings, v) + times(v, of.bias[: of.visible]) + log_sum_exp(np.stack(parts), axis=0)
-    return result
+    return _visible_terms(of, v) + _log_norms(of, *_clamped(of, v))
 
 
-def posterior_moments(of: Machine, v: Array) -> tuple[Moments, Array]:
-    """Means over the data v (N, visible) of the moments given them, and each one's hidden means (N, hidden): exact.
+def posterior(of: Machine, v: Array) -> Posterior:
+    """What is known of the hidden units given v (N, visible), by two sums over their states.
 
     Raises
     ------
@@ -76,8 +83,7 @@ def posterior_moments(of: Machine, v: Array) -> tuple[Moments, Array]:
     """
     v = np.asarray(v, np.float64)
     clamped, inner = _clamped(of, v)
-    parts = [log_sum_exp(product_transposed(clamped, h, _own(inner, h)), axis=1) for h in _hidden_states(of, len(v))]
-    norms = log_sum_exp(np.stack(parts), axis=0)
+    norms = _log_norms(of, clamped, inner)
     means, second = np.zeros((len(v), of.hidden)), np.zeros((of.hidden, of.hidden))
     for h in _hidden_states(of, len(v)):
         p = np.exp(product_transposed(clamped, h, _own(inner, h)) - norms[:, None])
@@ -86,7 +92,7 @@ def posterior_moments(of: Machine, v: Array) -> tuple[Moments, Array]:
     s = np.concatenate([v, means], axis=1)
     found = Moments(transposed_product(s, s) / len(s), s.mean(axis=0))
     found.second[of.visible :, of.visible :] = second
-    return found, means
+    return Posterior(found, means, _visible_terms(of, v) + norms)
 
 
 def log_partition(of: Machine) -> float:
@@ -96,23 +102,46 @@ def log_partition(of: Machine) -> float:
     ------
     ValueError: there are more than 20 units.
     """
-    _, _, exponents = _halves(of)
-    return float(log_sum_exp(exponents))
+    return Enumeration(of).log_partition()
 
 
-def model_moments(of: Machine, log_z: float) -> Moments:
-    """The moments of the machine's own distribution, exact.
+class Enumeration:
+    """All states of a machine of 20 units at most, in arrays that stay; its own arrays may change, but not move.
+
+    A state is one of the first half of the units and one of the second, so that the couplings within a half are summed
+    once for all states of the other, not once for each.
 
     Raises
     ------
     ValueError: there are more than 20 units.
     """
-    a, b, exponents = _halves(of)
-    p = np.exp(exponents - log_z)
-    of_a, of_b, across = p.sum(axis=1), p.sum(axis=0), transposed_product(a, product(p, b))
-    of_aa, of_bb = transposed_product(a * of_a[:, None], a), transposed_product(b * of_b[:, None], b)
-    second = np.block([[of_aa, across], [across.T, of_bb]])
-    return Moments(second, second.diagonal().copy())  # a binary state is its square
+
+    def __init__(self, of: Machine) -> None:
+        units = len(of.bias)
+        check_units(units)
+        self._of, self._half = of, units // 2
+        self._a, self._b = states(self._half), states(units - self._half)
+        self._exponents = np.empty((len(self._a), len(self._b)))  # −E of every pair
+        self._terms = np.empty_like(self._exponents)
+
+    def log_partition(self) -> float:
+        """log Z of the machine as it is now."""
+        of, half, a, b, exponents = self._of, self._half, self._a, self._b, self._exponents
+        couplings = np.asarray(of.couplings, np.float64)
+        of_a = _own(couplings[:half, :half], a) + times(a, of.bias[:half])
+        of_b = _own(couplings[half:, half:], b) + times(b, of.bias[half:])
+        product_transposed(product(a, couplings[:half, half:]), b, of_b, out=exponents)
+        exponents += of_a[:, None]
+        return float(log_sum_exp(exponents, work=self._terms))
+
+    def moments(self, log_z: float) -> Moments:
+        """The moments of the machine's distribution as it was when `log_partition` gave this."""
+        a, b, p = self._a, self._b, self._terms
+        np.exp(np.subtract(self._exponents, log_z, out=p), out=p)
+        of_a, of_b, across = p.sum(axis=1), p.sum(axis=0), transposed_product(a, product(p, b))
+        of_aa, of_bb = transposed_product(a * of_a[:, None], a), transposed_product(b * of_b[:, None], b)
+        second = np.block([[of_aa, across], [across.T, of_bb]])
+        return Moments(second, second.diagonal().copy())  # a binary state is its square
 
 
 def _clamped(of: Machine, v: Array) -> tuple[Array, Array]:
@@ -122,23 +151,21 @@ def _clamped(of: Machine, v: Array) -> tuple[Array, Array]:
     return inputs, couplings[of.visible :, of.visible :]
 
 
+def _visible_terms(of: Machine, v: Array) -> Array:
+    """−E of the visible units alone, (N,), for v (N, visible)."""
+    return _own(np.asarray(of.couplings, np.float64)[: of.visible, : of.visible], v) + times(v, of.bias[: of.visible])
+
+
+def _log_norms(of: Machine, clamped: Array, inner: Array) -> Array:
+    """log Σ_h e^{clamped · h + ½ hᵀ inner h}, (N,): all of −E(v, h) but for the visible units' own terms."""
+    some = _hidden_states(of, len(clamped))
+    parts = [log_sum_exp(product_transposed(clamped, h, _own(inner, h)), axis=1) for h in some]
+    return log_sum_exp(np.stack(parts), axis=0)
+
+
 def _hidden_states(of: Machine, samples: int) -> Iterator[Array]:
     """All states of the hidden units, in pieces that suit so many samples."""
     return (states(of.hidden, rows) for rows in pieces(2**of.hidden, 2 * samples + 2 * of.hidden))
-
-
-def _halves(of: Machine) -> tuple[Array, Array, Array]:
-    """All states a of the first half of the units and b of the second, and −E of every pair of them.
-
-    So a state's couplings within a half are summed once for all states of the other, not once for each.
-    """
-    units = len(of.bias)
-    check_units(units)
-    couplings, half = np.asarray(of.couplings, np.float64), units // 2
-    a, b = states(half), states(units - half)
-    of_a = _own(couplings[:half, :half], a) + times(a, of.bias[:half])
-    of_b = _own(couplings[half:, half:], b) + times(b, of.bias[half:])
-    return a, b, of_a[:, None] + product_transposed(product(a, couplings[:half, half:]), b, of_b)
 
 
 def _own(couplings: Array, s: Array) -> Array:

@@ -20,14 +20,7 @@ from dlcli.pretrain.boltzmann.clamped import Averages, Clamped
 from dlcli.pretrain.boltzmann.energy import sigmoid
 from dlcli.pretrain.boltzmann.exact import MOST_UNITS
 from dlcli.pretrain.boltzmann.learner import run
-from dlcli.pretrain.boltzmann.machine import (
-    Machine,
-    Moments,
-    log_marginals,
-    log_partition,
-    model_moments,
-    posterior_moments,
-)
+from dlcli.pretrain.boltzmann.machine import Enumeration, Machine, Moments, Posterior, posterior
 from dlcli.training.objective import Objective, StepResult
 
 QUIETLY = np.errstate(over="ignore", invalid="ignore")  # what is no longer finite is met as divergence
@@ -145,7 +138,7 @@ class MachineLearning(Objective):
         machine = self._machine
         arguments = (machine.couplings, machine.bias, phases.sweeps, self._chains)
         self._sweeps = gibbs.sweeps.plan(random.key(seed, "gibbs", own), self._time, *arguments)
-        self._averages = None if self._exact else Averages(self._chains)
+        self._model = Enumeration(machine) if self._exact else Averages(self._chains)
         self._clamped: dict[int, Clamped] = {}  # by the mini-batch's size
 
     def _begin_chains(self, seed: int) -> Array:
@@ -164,8 +157,9 @@ class MachineLearning(Objective):
         self._updater.begin(clock)
         self._pieces.copy_to(self._machine)
         clamped = self._hold(batch)
-        data, log_z = self._infer(clamped) or clamped.moments(), self._log_partition()
-        total = float(np.add.reduce(self._losses(clamped))) + len(batch.x) * log_z
+        found, log_z = self._infer(clamped), self._log_partition()
+        data = clamped.moments() if found is None else found.moments
+        total = float(np.add.reduce(self._losses(clamped, found))) + len(batch.x) * log_z
         if math.isfinite(total):
             self._learn(data, self._model_moments(clock, log_z))
         return StepResult(total, None)
@@ -176,8 +170,7 @@ class MachineLearning(Objective):
         total = 0.0
         for batch in source.iterate(batch_size):
             clamped = self._hold(batch)
-            self._infer(clamped)
-            total += float(np.add.reduce(self._losses(clamped)))
+            total += float(np.add.reduce(self._losses(clamped, self._infer(clamped))))
         return {"loss": total / len(source) + self._log_partition()}
 
     def tensors(self) -> dict[str, Array]:
@@ -200,29 +193,30 @@ class MachineLearning(Objective):
         self._clamped[n].hold(batch.x)
         return self._clamped[n]
 
-    def _infer(self, clamped: Clamped) -> Moments | None:
-        """Write the hidden units' means; the moments given the visible ones, where these are not the means' own."""
+    def _infer(self, clamped: Clamped) -> Posterior | None:
+        """Write the hidden units' means; what else is known of them given the visible ones, where that is exact."""
         if not self._phases.exact:
             clamped.mean_field()
             return None
-        found, means = posterior_moments(self._machine, clamped.v)
-        clamped.believe(means)
+        found = posterior(self._machine, clamped.v)
+        clamped.believe(found.means)
         return found
 
     def _log_partition(self) -> float:
         """log Z where it is part of the loss, else 0."""
-        return log_partition(self._machine) if self._exact else 0.0
+        return self._model.log_partition() if isinstance(self._model, Enumeration) else 0.0
 
     def _model_moments(self, clock: Clock, log_z: float) -> Moments:
-        if self._averages is None:
-            return model_moments(self._machine, log_z)
+        """As the machine is now; ``log_z`` is what `_log_partition` has just given."""
+        if isinstance(self._model, Enumeration):
+            return self._model.moments(log_z)
         self._time[0] = clock.step * self._phases.sweeps
         run(self._sweeps)
-        return self._averages.take()
+        return self._model.take()
 
-    def _losses(self, clamped: Clamped) -> Array:
+    def _losses(self, clamped: Clamped, found: Posterior | None) -> Array:
         """Each sample's loss, (N,) float64; without log Z where it is −log p(v)."""
-        return -log_marginals(self._machine, clamped.v) if self._exact else clamped.cross_entropies()
+        return clamped.cross_entropies() if found is None or not self._exact else -found.log_marginals
 
     def _learn(self, data: Moments, model: Moments) -> None:
         """Change the parameters by the moments' difference, for which the model's give their place."""

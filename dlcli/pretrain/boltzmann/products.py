@@ -10,12 +10,12 @@ from dlcli.layers.base import Array
 
 def product(a: Array, b: Array, bias: Array | float = 0.0) -> Array:
     """a · b + bias, (n, m), for a (n, k), b (k, m) and a bias (m,) or of one number."""
-    return _sums(a, b, bias, b.shape[1], transposed=False)
+    return _sums(a, b, bias, np.empty((len(a), b.shape[1])), transposed=False)
 
 
-def product_transposed(a: Array, b: Array, bias: Array | float = 0.0) -> Array:
-    """a · bᵀ + bias, (n, m), for a (n, k), b (m, k) and a bias (m,) or of one number."""
-    return _sums(a, b, bias, len(b), transposed=True)
+def product_transposed(a: Array, b: Array, bias: Array | float = 0.0, out: Array | None = None) -> Array:
+    """a · bᵀ + bias, (n, m), for a (n, k), b (m, k) and a bias (m,) or of one number; in ``out``, if that is given."""
+    return _sums(a, b, bias, np.empty((len(a), len(b))) if out is None else out, transposed=True)
 
 
 def transposed_product(a: Array, b: Array) -> Array:
@@ -32,9 +32,8 @@ def times(a: Array, vector: Array) -> Array:
     return result
 
 
-def _sums(a: Array, b: Array, bias: Array | float, columns: int, *, transposed: bool) -> Array:
-    result = np.empty((len(a), columns))
-    addend = np.ascontiguousarray(np.broadcast_to(np.asarray(bias, np.float64), columns))
+def _sums(a: Array, b: Array, bias: Array | float, result: Array, *, transposed: bool) -> Array:
+    addend = np.ascontiguousarray(np.broadcast_to(np.asarray(bias, np.float64), result.shape[1]))
     if not result.size or not a.shape[1]:
         result[...] = addend
         return result
