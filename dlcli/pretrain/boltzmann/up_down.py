@@ -70,6 +70,7 @@ class UpDown(Learner):
     def __init__(self, stack: Stack, network: Network, optimiser: Optimiser, steps: int, *, seed: int) -> None:
         super().__init__(stack.arrays, stack.specs, optimiser, stack.directed[0].name)
         self._stack, self._network, self._steps, self._seed = stack, network, steps, seed
+        self._reconstructions: dict[int, _Reconstruction] = {}
 
     def prepare(self, samples: int) -> "UpDownStatistics":
         return UpDownStatistics(self._stack, samples, self._steps, self.sinks, self._seed)
@@ -79,23 +80,13 @@ class UpDown(Learner):
         total = 0.0
         for batch in source.iterate(batch_size):
             n = len(batch.x)
-            total += self._mean_field(batch.x.reshape(n, -1))
+            if n not in self._reconstructions:
+                self._reconstructions[n] = _Reconstruction(self._stack, n)
+            total += self._reconstructions[n].error(batch.x)
         found = {"loss": total / len(source)}
         if self._stack.top.labels:
             found["error"] = measure(self._network, SoftmaxCrossEntropy(), source, batch_size).metrics()["error"]
         return found
-
-    def _mean_field(self, x: Array) -> float:
-        """The sum of ½ Σ (x − x')², x' being generated from the first layer's means."""
-        first = self._stack.directed[0]
-        (weights, bias), (down, down_bias) = (
-            (self._stack.arrays[name] for name in names) for names in (first.recognition, first.generation)
-        )
-        h, back, errors = np.empty((len(x), len(bias)), x.dtype), np.empty_like(x), np.empty(len(x))
-        dense.forward(x, weights, bias, SIGMOID, h)
-        dense.forward(h, down, down_bias, SIGMOID, back)
-        sampling.squared_errors(x, back, errors)
-        return float(np.add.reduce(errors))
 
     def kept(self) -> dict[str, Array]:
         """The model: the directed layers' weights downward and, as they are now, upward, and the RBM at the top.
@@ -113,6 +104,28 @@ class UpDown(Learner):
         prefix = stack.top_names[0].split("/")[0]
         own |= {f"{prefix}.rbm/{name}": array for name, array in rbm.items()}
         return down | {name: array.copy() for name, array in own.items()}
+
+
+class _Reconstruction:
+    """What is generated of ``n`` samples from their first layer's means."""
+
+    def __init__(self, stack: Stack, n: int) -> None:
+        first = stack.directed[0]
+        up, down = ([stack.arrays[name] for name in names] for names in (first.recognition, first.generation))
+        (inputs, units), dtype = up[0].shape, up[0].dtype
+        self._x, h, back = (np.zeros((n, size), dtype) for size in (inputs, units, inputs))
+        self._errors = np.zeros(n)
+        self._launches = [
+            *dense.forward.plan(self._x, *up, SIGMOID, h),
+            *dense.forward.plan(h, *down, SIGMOID, back),
+            *sampling.squared_errors.plan(self._x, back, self._errors),
+        ]
+
+    def error(self, x: Array) -> float:
+        """The sum of ½ Σ (x − x')² over the samples."""
+        self._x[...] = x.reshape(self._x.shape)
+        run(self._launches)
+        return float(np.add.reduce(self._errors))
 
 
 class UpDownStatistics(Statistics):

@@ -95,6 +95,17 @@ def test_each_change_is_what_the_states_say():
             np.testing.assert_allclose(array, expected[name], atol=2e-6, err_msg=name)
 
 
+def test_evaluation_is_of_the_present_weights_in_batches_of_any_size():
+    built, _, objective, batch = learner(labels=0)
+    for step in range(2):
+        objective.step(batch, Clock(step, 1, 1))
+        up, c, down, b = (
+            built.arrays[f"hidden1{name}"] for name in ("/weights", "/bias", ".generation/weights", ".generation/bias")
+        )
+        errors = (batch.x - sigmoid(sigmoid(batch.x @ up + c) @ down + b)) ** 2
+        assert objective.evaluate(BatchSource(batch.x), 5)["loss"] == pytest.approx(0.5 * errors.sum() / 8, rel=1e-5)
+
+
 def test_decay_leaves_biases_alone():
     built, _, _, _ = learner()
     for name, spec in built.specs.items():
