@@ -334,16 +334,21 @@ def _weight_correlation(
 ) -> list[Launch]:
     shape, size = target.shape, dy.itemsize
     plan = _weight_plan(x.shape, dy.shape, shape, geometry, size)
-    offsets = 2 * shape[0] * (1 + plan.runs)
+    offsets, units, bands = 2 * shape[0] * (1 + plan.runs), len(plan.table), plan.sizes[5]
+    shares = weight_correlation.SHARES if units < weight_correlation.FEW <= bands else 1
     arguments = (
         tiles.address(size), x, x.shape[0] * x.shape[1], x.shape[2] * x.shape[3], dy, dy.size // shape[3], shape[3],
         plan.table, shape[0], 1 + plan.runs, kind, target, velocity, constants, zeros(dy.dtype, PANEL), size,
-        *plan.window, *plan.sizes, plan.scratch,
+        *plan.window, *plan.sizes, plan.scratch, units, shares, target.size,
     )  # fmt: skip
-    return [
-        Launch(
-            weight_correlation.UNITS, dy.dtype, len(plan.table), arguments,
-            parallel=dy.size * target.size // shape[3] >= dense.SERIAL,
-            shared=target.nbytes if kind >= UPDATE else 0, scratch=8 * offsets + size * plan.scratch,
-        )
-    ]  # fmt: skip
+    shared = shares * target.nbytes if kind >= UPDATE or shares > 1 else 0
+    summing = Launch(
+        weight_correlation.UNITS, dy.dtype, units * shares, arguments,
+        parallel=dy.size * target.size // shape[3] >= dense.SERIAL, shared=shared,
+        scratch=8 * offsets + size * plan.scratch,
+    )  # fmt: skip
+    if shares == 1:
+        return [summing]
+    gathering = (size, shape[3], target.size, shares, kind, target, velocity, constants)
+    rows = target.size // shape[3]
+    return [summing, Launch(weight_correlation.GATHER, dy.dtype, rows, gathering, parallel=False, shared=shared)]

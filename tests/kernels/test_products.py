@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlcli.kernels import conv2d, dense, winograd
+from dlcli.kernels import conv2d, dense, weight_correlation, winograd
 from dlcli.kernels.activation import LINEAR, RELU
 from dlcli.kernels.sink import ADD, STORE, UPDATE
 from tests.kernels import naive
@@ -190,6 +190,19 @@ def test_threads_change_no_bit(threads):
         products = all_products(12)
         results.append([array.tobytes() for part in products.values() for array in part])
     assert results[0] == results[1] == results[2]
+
+
+def test_few_tiles_of_the_weights_gradient_share_bands_alike(threads):
+    x, w, d = random(13, np.float32, (6, 28, 28, 1), (5, 5, 1, 20), (6, 24, 24, 20))
+    geometry, found = (1, 1, 0, 0, 1, 1, 1), []
+    summing, gathering = conv2d.weight_gradient.plan(x, d, geometry, STORE, w, w, w)
+    assert (summing.kernel, gathering.kernel) == (weight_correlation.UNITS, weight_correlation.GATHER)
+    for count in (1, 2, 3):
+        threads(count)
+        dw = np.empty_like(w)
+        conv2d.weight_gradient(x, d, geometry, STORE, dw, dw, w)
+        found.append(dw.tobytes())
+    assert found[0] == found[1] == found[2]
 
 
 def test_a_sample_does_not_depend_on_its_batch(threads):
