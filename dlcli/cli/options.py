@@ -68,7 +68,9 @@ crops_option = click.option(
     help="Average over so many crops of each image; by default as the config's data.test_crops says.",
 )  # fmt: skip
 label_option = click.option(
-    "--label", metavar="CLASS", help="Clamp this class, where the generative model has learned labels."
+    "--label",
+    metavar="CLASS|each",
+    help="Clamp this class, or the next one for each chain, where the generative model has learned labels.",
 )
 checkpoint_option = click.option(
     "--checkpoint", metavar="last|best|FILE", shell_complete=_complete_checkpoint,

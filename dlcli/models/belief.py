@@ -36,7 +36,7 @@ class BeliefNetwork(Generative):
         self._recognition = tuple(machines[:-1] if recognition is None else recognition)
         self.labels = machines[-1].labels
 
-    def chains(self, count: int, seed: int, label: int | None = None) -> Iterator[Array]:
+    def chains(self, count: int, seed: int, label: int | Array | None = None) -> Iterator[Array]:
         top = self._machines[-1]
         visible, hidden = top.weights.shape
         size, dtype, time = visible - top.labels, top.weights.dtype, np.zeros(1, np.int64)
@@ -49,7 +49,7 @@ class BeliefNetwork(Generative):
         while True:
             if label is not None:
                 v[:, size:] = 0
-                v[:, size + label] = 1
+                v[np.arange(count), size + np.resize(label, count)] = 1
             up.run()
             time += 1
             down.run()

@@ -30,7 +30,7 @@ class GeneralBoltzmannMachine(Generative):
     def __init__(self, machine: Machine, shape: Shape) -> None:
         self._machine, self.shape = machine, shape
 
-    def chains(self, count: int, seed: int, label: int | None = None) -> Iterator[Array]:
+    def chains(self, count: int, seed: int, label: int | Array | None = None) -> Iterator[Array]:
         machine, time = self._machine, np.zeros(1, np.int64)
         start = random.generator(seed, "sample", "start").integers(0, 2, (count, len(machine.bias)))
         states = start.astype(machine.bias.dtype)

@@ -148,6 +148,15 @@ def test_samples_are_a_function_of_the_seed_and_the_steps_alone():
     assert not np.array_equal(first, after(model, 4, 50, 1))
 
 
+def test_each_chain_clamps_the_next_of_several_labels():
+    machine = rbm(SMALL.weights, SMALL.visible_bias, SMALL.hidden_bias, labels=2)
+    model = BeliefNetwork([machine], (1,))
+    labels = label_of(model, ("cat", "dog"), "each")
+    found = after(model, 20, 5, 3, labels)
+    for label in (0, 1):
+        np.testing.assert_array_equal(found[label::2], after(model, 20, 5, 3, label)[label::2])
+
+
 def test_labels_are_classes_by_their_names():
     without, model = (
         BeliefNetwork([SMALL], (3,)),
@@ -157,7 +166,7 @@ def test_labels_are_classes_by_their_names():
     assert [label_of(model, classes, name) for classes, name in ((("cat", "dog"), "dog"), ((5, 3), "5"))] == [1, 0]
     with pytest.raises(UsageError, match="found label cat, but the model was trained without labels"):
         label_of(without, ("cat", "dog"), "cat")
-    with pytest.raises(UsageError, match="found label cow, expected one of: cat, dog"):
+    with pytest.raises(UsageError, match="found label cow, expected each, or one of: cat, dog"):
         label_of(model, ("cat", "dog"), "cow")
 
 
