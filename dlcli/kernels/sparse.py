@@ -27,8 +27,8 @@ from dlcli.kernels.panel import transpose_square
 from dlcli.kernels.tile import PANEL
 from dlcli.kernels.vectors import I32, I64, JIT_OFF, MACHINE, constant
 
-COLUMNS = 64 // PANEL * PANEL  # of a packed b that a list passes at once: enough sums to hide multiply-adds' latency
 WIDEST = 8 * MACHINE.size // 4  # sums that a list can pass at once
+COLUMNS = min(64, WIDEST) // PANEL * PANEL  # of a packed b that it does: enough to hide a multiply-add's latency
 MOST = 0.45  # of a block that is not zero
 TURNED = MACHINE.size // 4  # rows of a transposed block that are turned together, at most
 AT_ONCE = 4  # numbers of a vector that a list takes without asking how many there are

@@ -28,8 +28,13 @@ print(tile._compiled(4).cache_hits, [sum(function.stats.cache_misses.values()) f
 FALLBACK = """
 import numpy as np
 from dlcli.kernels.vectors import MACHINE
-from tests.kernels.test_products import check_convolution
+from tests.kernels.naive import agree
+from tests.kernels.test_products import check_convolution, few_of, random
+from tests.kernels.test_sparse import forward
 check_convolution(np.float32, (2, 9, 8, 20), (3, 3), 18, (1, 1, 1, 1, 1, 1, 1), 0, 1)
+x, w, b = random(1, np.float32, (20, 100), (100, 90), 90)
+x = few_of(x, 0.2, 2)
+agree(forward(x, w, b), np.maximum(x.astype(np.float64) @ w + b, 0))
 assert not MACHINE.fused
 print(MACHINE.rows, "sound")
 """
