@@ -100,6 +100,7 @@ class Network:
 
         A parameter in ``graph.shared`` gets its gradient in parts, whose sum a ``STORE`` sink has in the end; an
         ``UPDATE`` is done when the last has come.
+        What the network has passed forward before is gone.
         A layer with state none of whose parameters has a sink is frozen: its state stays as it is, too.
         """
         self._sinks = dict(sinks)
@@ -146,7 +147,7 @@ class Network:
                 launch.run()
 
     def input_gradient(self, samples: int) -> Array:
-        """d loss / d x of the last `backward`, after ``bind(…, input_gradient=True)``."""
+        """d loss / d x of the last `backward`, after ``bind(…, input_gradient=True)``, until the next forward pass."""
         gradient = self._batch(samples).input_gradient
         assert gradient is not None, "bind the network with input_gradient=True first"  # noqa: S101
         return gradient
@@ -157,7 +158,7 @@ class Network:
         return {node.name: arrays.output for node, arrays in zip(self.graph.nodes, views, strict=True)}
 
     def penalty(self, samples: int) -> float:
-        """What the layers add to the loss of the batch just passed forward."""
+        """What the layers add to the loss of the batch just passed forward; asked before `backward`."""
         return sum(layer.penalty(arrays) for layer, arrays in self._batch(samples).penalties)
 
     # Buffers

@@ -8,7 +8,8 @@ Group g takes the g-th share of the channels to the g-th share of the filters.
 The forward pass and the input's gradient (which is the transposed convolution too) are one kernel,
 `dlcli.kernels.correlation`, under two plans: dx gathers, for each residue of its rows and columns modulo the stride,
 from the taps that can reach it. A 1 × 1 convolution with nothing to skip is a dense product over all positions. Every
-element is one sum in a fixed order, owned by one thread.
+element is one sum, owned by one thread, in an order that shapes alone decide, but for dx: where most of dy is zero, it
+has another (`dlcli.kernels.sparse_correlation`).
 """
 
 from functools import lru_cache
@@ -335,7 +336,8 @@ def _weight_correlation(
     shape, size = target.shape, dy.itemsize
     plan = _weight_plan(x.shape, dy.shape, shape, geometry, size)
     offsets, units, bands = 2 * shape[0] * (1 + plan.runs), len(plan.table), plan.sizes[5]
-    shares = weight_correlation.SHARES if units < weight_correlation.FEW <= bands else 1
+    cut = target.size <= weight_correlation.FEW and bands >= weight_correlation.BANDS
+    shares = weight_correlation.SHARES if cut else 1
     arguments = (
         tiles.address(size), x, x.shape[0] * x.shape[1], x.shape[2] * x.shape[3], dy, dy.size // shape[3], shape[3],
         plan.table, shape[0], 1 + plan.runs, kind, target, velocity, constants, zeros(dy.dtype, PANEL), size,

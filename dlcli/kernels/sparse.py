@@ -9,7 +9,7 @@ tile reads b once for many rows, which is faster where more than `MOST` of a is 
 
 Terms are added in the tile's order, and those left out are zeros, so the bits are the tile's: a product takes either
 way, block by block, as the numbers happen to be, and no result shows which. (But 0 · ∞, which is NaN, is left out too,
-and a sum that begins as −0 may stay it.)
+and a sum that begins as −0 may stay it: once weights are no numbers, which rows notice depends on their block.)
 """
 
 from collections.abc import Callable
@@ -115,6 +115,7 @@ def _sum_row(typing, like, count, places, values, b, panel_step, width, init, ou
 
 
 def _sum_row_twin(like, count, places, values, b, panel_step, width, init, out):
+    assert 0 < width <= WIDEST  # noqa: S101  # the code would do nothing
     total = vectors.view(init, (1, width), (width, 1), like.itemsize)[0].astype(np.float64)
     panels = [(n, min(PANEL, width - n)) for n in range(0, int(width), PANEL)]
     for place, factor in zip(_listed(places, count, np.int32), _listed(values, count, like.dtype), strict=True):
@@ -233,9 +234,15 @@ def pays(like, size, start, rows, depth, a_row, a_k):
 
 
 @njit(cache=True)
+def room(numbers):
+    """The numbers that each part of a list has room for: an even number, so that float64 stays aligned."""
+    return (numbers + AT_ONCE) // 2 * 2 + 2
+
+
+@njit(cache=True)
 def capacity(rows, depth):
-    """Numbers that the lists of a block have room for: an even number, so that float64 stays aligned."""
-    return (int(MOST * rows * depth) + AT_ONCE) // 2 * 2 + 2
+    """The same for all the lists of a block that `pays`."""
+    return room(int(MOST * rows * depth))
 
 
 @piece()

@@ -7,9 +7,10 @@ numbers, so both are sums of lists (`dlcli.kernels.sparse`):
     dx[row i of the patch at (p, q)]  +=  Σ_f  dy[p, q, f] · weights[i, :, :, f]        a list for each position
     dw[i, :, :, f]                     =  Σ_(p, q)  dy[p, q, f] · x[row i of the patch at (p, q)]      for each filter
 
-A thread owns images of dx, and filters of dw for which it walks through all images: every sum has one order. That of dw
-is the order of the product that this one stands for, that of dx need not be. Which of the two runs is asked of all of
-dy, once a product, so that it depends on the numbers alone.
+A thread owns images of dx, and filters of dw for which it walks through all images: every sum has one order, though not
+always that of the product that this one stands for (dw's has, unless that one is cut into shares, or adds to what is
+there). Which of the two runs is asked of all of dy, once a product: it depends on the batch's numbers alone, not on
+threads.
 """
 
 from functools import lru_cache
@@ -22,7 +23,7 @@ from dlcli.kernels.correlation import copy_rows_padded
 from dlcli.kernels.dense import SERIAL, share
 from dlcli.kernels.launch import Choice, Kernel, Launch, array, matrix, piece, place, typed_array
 from dlcli.kernels.sink import ADD, UPDATE, apply_rows
-from dlcli.kernels.sparse import WIDEST, list_one, not_zero, sum_row, turn
+from dlcli.kernels.sparse import WIDEST, list_one, not_zero, room, sum_row, turn
 from dlcli.kernels.tile import PANEL
 from dlcli.kernels.vectors import MACHINE, lanes_of
 
@@ -73,9 +74,9 @@ def _scatter(p, first, last, shared, scratch):
     dy, dx, size, height, width, pad_h, pad_w = p[0], p[1], p[2], p[3], p[4], p[5], p[6]
     out_height, out_width, filters, step_h, step_w, kernel_h, stretch = p[7], p[8], p[9], p[10], p[11], p[12], p[13]
     rows, row, in_place, line = p[14], p[15], p[16], p[17]
-    places = place(scratch)
-    values = places + 4 * (filters + MACHINE.size)
-    frame = values + size * (filters + MACHINE.size)
+    places, listed = place(scratch), room(filters)
+    values = places + 4 * listed
+    frame = values + size * listed
     for image in range(first, last):
         start = dx + size * image * height * width if in_place else frame
         array(start, rows * row, scratch)[:] = 0
@@ -119,9 +120,9 @@ def _collect(p, first, last, shared, scratch):
     x, table = matrix(p[19], images * height, width, scratch), typed_array(p[20], positions, np.int32)
     lanes, one = MACHINE.size // size, constants[0]
     kernel = kernel_h * stretch
-    places = place(scratch)
-    values = places + 4 * (positions + MACHINE.size)
-    turned = values + size * (positions + MACHINE.size)
+    places, listed = place(scratch), room(positions)
+    values = places + 4 * listed
+    turned = values + size * listed
     sums = turned + size * lanes * positions
     block = sums + size * lanes * kernel
     frame = array(block + size * lanes * kernel, rows * row, scratch)
@@ -192,7 +193,7 @@ def input_gradient(dy: Array, weights: Array, geometry: Geometry, dx: Array) -> 
         ),
         Launch(
             SCATTER, dy.dtype, len(dy), arguments, parallel=parallel, shared=shared,
-            scratch=(4 + size) * (filters + MACHINE.size) + size * whole,
+            scratch=(4 + size) * room(filters) + size * whole,
         ),
     ]  # fmt: skip
 
@@ -219,10 +220,10 @@ def weight_gradient(
         dy, size, len(x), x.shape[1], x.shape[2] * channels, geometry[2], geometry[3] * channels, positions, filters,
         kernel_h, stretch, rows, row, in_place, tasks, kind, target, velocity, constants, x, table,
     )  # fmt: skip
-    numbers = lanes * (positions + 2 * kernel_h * stretch) + positions + MACHINE.size + whole
+    numbers = lanes * (positions + 2 * kernel_h * stretch) + room(positions) + whole
     return [
         Launch(
             COLLECT, dy.dtype, tasks, arguments, parallel=parallel,
-            scratch=size * numbers + 4 * (positions + MACHINE.size),
+            scratch=size * numbers + 4 * room(positions),
         )
     ]  # fmt: skip

@@ -3,8 +3,9 @@
 dw[tap, c, f] = Σ over images and positions of x[position under tap, c] · dy[position, f]: the rows of a tile are taps
 and channels (a kernel row's are contiguous in x), its columns filters, its runs rows of output positions. A thread
 owns tiles of dw and walks through all the positions, a band at a time; the sums of a band continue those of the
-bands before, in order. Where there are `FEW` tiles, threads would have unequal shares, and each would pack all of dy:
-then the bands are cut into `SHARES`, however many threads there are, whose sums are added in order in the end.
+bands before, in order. Where weights are few, so are tiles: threads would have unequal shares of them, and each would
+pack all of dy. Then the bands are cut into `SHARES`, whatever the machine and its threads, and their sums are added in
+order in the end.
 """
 
 import numpy as np
@@ -18,7 +19,7 @@ from dlcli.kernels.sink import ADD, UPDATE, apply_rows, settle
 from dlcli.kernels.tile import PANEL
 
 UNIT = 8  # numbers of a tile in the table
-FEW, SHARES = 8, 4  # tiles below which the bands are cut into so many shares
+FEW, BANDS, SHARES = 4096, 8, 4  # at most so many weights, and at least so many bands, are cut into so many shares
 
 
 @piece()
