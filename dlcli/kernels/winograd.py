@@ -36,8 +36,8 @@ Array = np.ndarray[Any, Any]
 LEAST_SIDE = {3: 1, 5: 8}  # of an output, by the kernel's
 LEAST = 32  # channels, and filters, of a group, from which on the transforms are paid back
 SQUARES, BLOCK_BYTES = (48, 128), 1 << 20  # in a block, at least and at most; bytes of its V and products
-MOST_CHANNELS = 128  # that a task of the weights' gradient owns
-GRADIENT_SQUARES = 160  # steps of k in a block of the weights' gradient
+MOST_CHANNELS = 64  # that a task of the weights' gradient owns
+GRADIENT_SQUARES = 96  # steps of k in a block of the weights' gradient
 
 
 def suits(weights: tuple[int, ...], out: tuple[int, ...], geometry: tuple[int, ...]) -> bool:
