@@ -239,7 +239,8 @@ def forward(x: Array, weights: Array, bias: Array, geometry: Geometry, function:
 def input_gradient(dy: Array, weights: Array, geometry: Geometry, dx: Array) -> list[Launch]:
     """dx: each input gathers from every output that read it."""
     plain = transposed.plan(dy, weights, zeros(dx.dtype, dx.shape[3]), geometry, LINEAR, dx)
-    if winograd.suits(weights.shape, dx.shape[1:3], geometry):
+    # A dense product skips zeros itself, and Winograd's is faster than lists.
+    if _is_dense(dx.shape, dy.shape, weights.shape, geometry) or winograd.suits(weights.shape, dx.shape[1:3], geometry):
         return plain
     if sparse_correlation.suits(weights.shape, dx.shape, dy.shape, geometry):
         return sparse_correlation.choice(dy, sparse_correlation.input_gradient(dy, weights, geometry, dx), plain)

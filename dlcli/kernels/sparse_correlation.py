@@ -22,7 +22,7 @@ from numba import get_num_threads
 from dlcli.kernels.correlation import copy_rows_padded
 from dlcli.kernels.dense import SERIAL, share
 from dlcli.kernels.launch import Choice, Kernel, Launch, array, matrix, piece, place, typed_array
-from dlcli.kernels.sink import ADD, UPDATE, apply_rows
+from dlcli.kernels.sink import settle
 from dlcli.kernels.sparse import WIDEST, list_one, not_zero, room, sum_row, turn
 from dlcli.kernels.tile import PANEL
 from dlcli.kernels.vectors import MACHINE, lanes_of
@@ -124,8 +124,8 @@ def _collect(p, first, last, shared, scratch):
     values = places + 4 * listed
     turned = values + size * listed
     sums = turned + size * lanes * positions
-    block = sums + size * lanes * kernel
-    frame = array(block + size * lanes * kernel, rows * row, scratch)
+    of_row = sums + size * lanes * kernel
+    frame = array(of_row + size * lanes, rows * row, scratch)
     for task in range(first, last):
         f0, f1 = share(task, tasks, filters)
         begin = max(0, min(f0, filters - lanes))  # a whole square is turned faster
@@ -148,19 +148,15 @@ def _collect(p, first, last, shared, scratch):
                             one, count, places, values, start + size * (i * row + n), PANEL, min(WIDEST, stretch - n),
                             home, home,
                         )  # fmt: skip
-        summed, result = array(sums, (f1 - f0) * kernel, scratch), array(block, (f1 - f0) * kernel, scratch)
+        summed, row_here = array(sums, (f1 - f0) * kernel, scratch), array(of_row, f1 - f0, scratch)
         for k in range(kernel):
             for f in range(f1 - f0):
-                result[k * (f1 - f0) + f] = summed[f * kernel + k]
-        if kind >= UPDATE:
-            apply_rows(
-                kind, kernel, f1 - f0, block, f1 - f0, target + size * f0, velocity + size * f0, filters, constants
-            )
-            continue
-        goal = matrix(target, kernel, filters, scratch)
-        for k in range(kernel):
-            for f in range(f1 - f0):
-                goal[k, f0 + f] = (goal[k, f0 + f] if kind == ADD else 0) + result[k * (f1 - f0) + f]
+                row_here[f] = summed[f * kernel + k]
+            home = size * (k * filters + f0)
+            settle(
+                kind, row_here, array(target + home, f1 - f0, scratch), array(velocity + home, f1 - f0, scratch),
+                constants,
+            )  # fmt: skip
 
 
 COUNT, TURN_WEIGHTS, SCATTER, COLLECT = Kernel(_count), Kernel(_turn_weights), Kernel(_scatter), Kernel(_collect)
@@ -220,7 +216,7 @@ def weight_gradient(
         dy, size, len(x), x.shape[1], x.shape[2] * channels, geometry[2], geometry[3] * channels, positions, filters,
         kernel_h, stretch, rows, row, in_place, tasks, kind, target, velocity, constants, x, table,
     )  # fmt: skip
-    numbers = lanes * (positions + 2 * kernel_h * stretch) + room(positions) + whole
+    numbers = lanes * (positions + kernel_h * stretch + 1) + room(positions) + whole
     return [
         Launch(
             COLLECT, dy.dtype, tasks, arguments, parallel=parallel,

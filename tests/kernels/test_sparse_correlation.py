@@ -107,6 +107,17 @@ def test_the_numbers_decide():
             assert np.isnan(result).any() == missing
 
 
+def test_dense_products_and_winograds_take_no_lists():
+    for kernel, padding in ((1, 0), (3, 1)):
+        x, w, d = random(9, np.float32, (2, 6, 6, 128), (kernel, kernel, 128, 40), (2, 6, 6, 40))
+        geometry = (1, 1, padding, padding, 1, 1, 1)
+        plans = (
+            conv2d.input_gradient.plan(d, w, geometry, x),
+            conv2d.weight_gradient.plan(x, d, geometry, STORE, w, w, w),
+        )
+        assert not any(isinstance(launch, Choice) for plan in plans for launch in plan)
+
+
 def test_lists_are_for_large_filters_and_small_images():
     suits = sparse_correlation.suits
     out = (3, 8, 8, 50)
