@@ -1,12 +1,12 @@
 """Where compiled kernels are kept between runs: a private folder for this version of dlcli and its kernels.
 
-Numba notices a changed kernel file, but not a changed helper in another file; so the folder's name holds a
-hash of all kernel files, and every change begins with an empty folder. A cache saves time only: whatever is
-wrong with it, kernels are compiled anew and the run goes on.
+The folder's name holds a hash of all kernel files, so that every change begins with an empty folder. A cache saves
+time only: whatever is wrong with it, kernels are compiled anew and the run goes on.
 """
 
 import atexit
 import contextlib
+import functools
 import hashlib
 import os
 import shutil
@@ -16,10 +16,11 @@ from pathlib import Path
 
 import dlcli
 
-VARIABLE = "NUMBA_CACHE_DIR"
+VARIABLE = "NUMBA_CACHE_DIR"  # a base folder of the user's own
 PREFIX = "kernels-"
 COMPILING = "compiling kernels for this machine; the next run finds them compiled"
 
+_DIGEST = 16  # bytes at the head of an entry, by which damage is noticed
 _tell: Callable[[str], object] | None = None
 
 
@@ -36,18 +37,32 @@ def _announce() -> None:
         tell(COMPILING)
 
 
-def prepare_kernel_cache() -> None:
-    """Tell Numba where to cache, before any kernel is defined; a `NUMBA_CACHE_DIR` of the user's own stays.
+@functools.cache
+def folder() -> Path | None:
+    """Where entries are; where nothing lasting can be written a temporary folder of this process, or not even that."""
+    return next(_writable_folders(), None)
 
-    Where nothing lasting can be written a temporary folder serves this process; where not even that, none.
-    """
-    if not os.environ.get(VARIABLE):
-        folder = next(_writable_folders(), None)
-        if folder is None:
-            _cache_nothing()
-            return
-        os.environ[VARIABLE] = str(folder)
-    _survive_damage()
+
+def load(name: str) -> bytes | None:
+    """The entry of that name; None, which is announced, where there is none or it is damaged."""
+    found = _read(name)
+    if found is None:
+        _announce()
+    return found
+
+
+def save(name: str, content: bytes) -> None:
+    """Keep an entry, whole or not at all; that the disk is full is no failure."""
+    place = folder()
+    if place is None:
+        return
+    with contextlib.suppress(OSError), tempfile.NamedTemporaryFile(dir=place, delete=False) as file:
+        try:
+            file.write(_digest(content) + content)
+            file.close()
+            os.replace(file.name, place / name)
+        except OSError:
+            os.unlink(file.name)
 
 
 def kernel_hash() -> str:
@@ -58,56 +73,43 @@ def kernel_hash() -> str:
     return digest.hexdigest()
 
 
+def _read(name: str) -> bytes | None:
+    place = folder()
+    if place is None:
+        return None
+    try:
+        held = (place / name).read_bytes()
+    except OSError:
+        return None
+    digest, content = held[:_DIGEST], held[_DIGEST:]
+    return content if digest == _digest(content) else None
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=_DIGEST).digest()
+
+
 def _writable_folders() -> Iterator[Path]:
     """Folders to try, best first, each made when its turn comes."""
     with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: no home
-        yield _versioned(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dlcli")
+        own = os.environ.get(VARIABLE)
+        yield _versioned(Path(own or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dlcli"))
     with contextlib.suppress(OSError):
-        folder = tempfile.mkdtemp(prefix="dlcli-")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        yield Path(folder)
+        temporary = tempfile.mkdtemp(prefix="dlcli-")
+        atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+        yield Path(temporary)
 
 
 def _versioned(base: Path) -> Path:
     """This version's folder in ``base``; when it is new, those of other versions go."""
-    folder = base / f"{PREFIX}{dlcli.__version__}-{kernel_hash()}"
-    if not folder.exists():
-        # Numba's entries are pickles, so nobody else may write here.
+    found = base / f"{PREFIX}{dlcli.__version__}-{kernel_hash()}"
+    if not found.exists():
+        # Entries are machine code, so nobody else may write here.
         base.mkdir(mode=0o700, parents=True, exist_ok=True)
         for old in base.glob(f"{PREFIX}*"):
             shutil.rmtree(old, ignore_errors=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
-        raise PermissionError(f"{folder} belongs to another user")
-    with tempfile.TemporaryFile(dir=folder):
-        return folder
-
-
-def _cache_nothing() -> None:
-    """Let ``@njit(cache=True)`` compile in memory only, where Numba would refuse for want of a folder."""
-    from numba.core import dispatcher
-
-    dispatcher.Dispatcher.enable_caching = lambda self: None  # type: ignore[method-assign]
-
-
-def _survive_damage() -> None:
-    """Let a damaged entry be compiled again and a full disk be no failure; Numba raises in both cases."""
-    from numba.core import caching
-
-    class Tolerant(caching.IndexDataCacheFile):
-        def load(self, key: object) -> object:
-            found = None
-            try:
-                found = super().load(key)
-            except Exception:  # unpickling damaged bytes raises nearly anything
-                with contextlib.suppress(OSError):
-                    self.flush()
-            if found is None:
-                _announce()
-            return found
-
-        def save(self, key: object, data: object) -> None:
-            with contextlib.suppress(OSError):
-                super().save(key, data)
-
-    caching.IndexDataCacheFile = Tolerant
+        found.mkdir(mode=0o700, exist_ok=True)
+    if found.stat().st_uid != os.getuid():
+        raise PermissionError(f"{found} belongs to another user")
+    with tempfile.TemporaryFile(dir=found):
+        return found

@@ -7,8 +7,6 @@ os.environ["NUMBA_NUM_THREADS"] = "3"
 # Several test processes share the cores: a thread that waits must not spin on a core that another could use.
 os.environ["OMP_WAIT_POLICY"] = "passive"
 
-import dlcli.kernels  # noqa: F401  # isort: skip  # chooses the cache, by all kernels' sources, before Numba is imported
-
 import hypothesis
 import numba
 import pytest

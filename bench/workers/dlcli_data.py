@@ -4,8 +4,6 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
-import dlcli.kernels  # noqa: F401  # isort: skip  # prepares the cache before Numba is imported
-
 import numba
 import numpy as np
 

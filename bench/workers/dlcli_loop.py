@@ -5,8 +5,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import dlcli.kernels  # noqa: F401  # isort: skip  # prepares the cache before Numba is imported
-
 import numba
 import numpy as np
 

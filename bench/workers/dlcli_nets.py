@@ -5,11 +5,10 @@ import platform
 from pathlib import Path
 from typing import Any
 
-import dlcli.kernels  # isort: skip  # prepares the cache before Numba is imported
-
 import numba
 import numpy as np
 
+import dlcli
 from bench.nets import DECAY, INFERENCE, MOMENTUM, RATE, Net, find
 from bench.workers.data import batches
 from bench.workers.serve import Made, Work

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import dlcli.kernels  # noqa: F401  # isort: skip  # prepares the cache before Numba is imported
-
 import numba
 import numpy as np
 

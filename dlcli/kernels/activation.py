@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import cfunc, njit, types
+from numba import njit, types
 from numba.extending import intrinsic
-from numba.np.numpy_support import carray
 
-from dlcli.kernels import vectors
+from dlcli.kernels import machine_code, vectors
+from dlcli.kernels.addresses import array, typed_array
 from dlcli.kernels.exponential import exp, log1p, sigmoid, softplus_slope, tanh
-from dlcli.kernels.launch import Kernel, Launch, Planned, Rows, address_of, array
+from dlcli.kernels.launch import Kernel, Launch, Planned, Rows, address_of
 
 Array = np.ndarray[Any, Any]
 
@@ -32,7 +32,7 @@ SERIAL = 20_000  # elements below which waking the threads costs more than it sa
 AMPLITUDE, STRETCH = 1.7159, 2.0 / 3.0  # LeCun's f(x) = A tanh(S x), with f(±1) = ±1
 
 
-@njit(cache=True, error_model="numpy")  # Python's model tests each divisor, and would keep the loops scalar
+@njit(error_model="numpy")  # Python's model tests each divisor, and would keep the loops scalar
 def activate_row(function, row):
     """row ← f(row), for a contiguous 1-D array; NaN passes through every function."""
     if function == SIGMOID:
@@ -55,16 +55,6 @@ def activate_row(function, row):
             row[i] = tail if row[i] < 0 else row[i] + tail
 
 
-def _as_pointer(typing, address):
-    def codegen(context, builder, signature, arguments):
-        return builder.inttoptr(arguments[0], context.get_value_type(types.voidptr))
-
-    return types.voidptr(types.intp), codegen
-
-
-_pointer: Any = intrinsic(_as_pointer)
-
-
 @intrinsic
 def _call(typing, activate, function, start, size):
     def codegen(context, builder, signature, arguments):
@@ -80,29 +70,26 @@ def _call_twin(itemsize, function, start, size):
 
 
 def _activate32(function, start, size):
-    activate_row(function, carray(_pointer(start), (size,), np.float32))
+    activate_row(function, typed_array(start, size, np.float32))
 
 
 def _activate64(function, start, size):
-    activate_row(function, carray(_pointer(start), (size,), np.float64))
+    activate_row(function, typed_array(start, size, np.float64))
 
 
 @functools.cache
-def _compiled(itemsize: int) -> Any:
-    signature = types.void(*[types.intp] * 3)
-    return cfunc(signature, cache=True)(_activate32 if itemsize == 4 else _activate64)
-
-
 def address(itemsize: int) -> int:
     """`activate_row` of float32 (4) or float64 (8) as a C function: compiled once rather than into every kernel."""
-    return itemsize if vectors.JIT_OFF else int(_compiled(itemsize).address)
+    if vectors.JIT_OFF:
+        return itemsize
+    return machine_code.address(_activate32 if itemsize == 4 else _activate64, types.void(*[types.intp] * 3))
 
 
 # activate(address, function, start, size): f on ``size`` elements from an integer address on.
 activate: Any = _call_twin if vectors.JIT_OFF else _call
 
 
-@njit(cache=True)
+@njit
 def activate_rows(activation, function, start, rows, columns, apart, size):
     """`activate` for ``rows`` rows of ``columns`` numbers of ``size`` bytes, from one to the next ``apart`` numbers."""
     if apart == columns:
@@ -112,7 +99,7 @@ def activate_rows(activation, function, start, rows, columns, apart, size):
         activate(activation, function, start + size * row * apart, columns)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def slope_row(function, y, d):
     """d ← d · f'(x), with f' taken from y = f(x), for contiguous 1-D arrays.
 
@@ -138,7 +125,7 @@ def slope_row(function, y, d):
             d[i] *= softplus_slope(y[i])
 
 
-@njit(cache=True)
+@njit
 def _copy(source, target, size, like):
     """``size`` numbers from one address to another, unless it is the same."""
     if source != target:
@@ -147,7 +134,7 @@ def _copy(source, target, size, like):
             y[i] = x[i]
 
 
-@njit(cache=True)
+@njit
 def slope_rows(function, y, y_apart, d, d_apart, out, rows, columns, like):
     """out (rows, columns), contiguous, ← d · f'(x); rows of y and d lie as far apart as is said; addresses all."""
     size = array(out, 1, like).itemsize

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from dlcli.kernels.launch import Argument, Kernel, Launch, Planned, array
+from dlcli.kernels.addresses import array
+from dlcli.kernels.launch import Argument, Kernel, Launch, Planned
 
 Array = npt.NDArray[Any]
 
@@ -19,7 +20,7 @@ SERIAL = 20_000  # numbers below which waking the threads costs more than it sav
 PIECE = 4096  # numbers of a task
 
 
-@njit(cache=True)
+@njit
 def _part(p, place, first, last, scratch):
     """The numbers of some tasks, of the array whose address is at a place of the record."""
     offset = first * PIECE * array(p[0], 1, scratch).itemsize

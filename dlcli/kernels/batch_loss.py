@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from dlcli.kernels.launch import Kernel, Launch, address_of, array, typed_array
+from dlcli.kernels.addresses import array, typed_array
+from dlcli.kernels.launch import Kernel, Launch, address_of
 
 Array = npt.NDArray[Any]
 
@@ -25,14 +26,14 @@ SERIAL = 10_000  # units of a batch below which waking the threads costs more th
 CHUNK = 63 * STRANDS  # factors of at most 2 whose product stays finite in float64
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def fill(row, value):
     """Each number of the row ← value."""
     for i in range(row.size):
         row[i] = value
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def largest_of(row, strands):
     """The largest number of a row that has no NaN."""
     if row.size < STRANDS:
@@ -55,7 +56,7 @@ def largest_of(row, strands):
     return largest
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def sum_of(strands, units):
     """The sum of the strands, in order; those that no unit went to are zero."""
     total = 0.0
@@ -64,7 +65,7 @@ def sum_of(strands, units):
     return total
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def sum_in_strands(terms, strands):
     """The sum of a row of float64, which goes through the strands."""
     fill(strands, 0.0)
@@ -77,7 +78,7 @@ def sum_in_strands(terms, strands):
     return sum_of(strands, terms.size)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def one_hot(label, d):
     """d ← 1 for the class and 0 for the others; a single unit stands for class 1 of two."""
     fill(d, 0)
@@ -87,7 +88,7 @@ def one_hot(label, d):
         d[label] = 1
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def wanted(p, n, own, scratch):
     """What sample n wants of its units; classes are written out at ``own``."""
     places, units = typed_array(p[0], 5, np.int64), p[2]
@@ -98,7 +99,7 @@ def wanted(p, n, own, scratch):
     return d
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def weight_of(p, n, scratch):
     """What sample n counts; of one that counts nothing, whatever its outputs, loss and gradient are written here."""
     if not p[6]:

@@ -11,7 +11,8 @@ import numpy as np
 
 from dlcli.kernels import activation as activations
 from dlcli.kernels.activation import LINEAR, slope_row, slope_rows
-from dlcli.kernels.launch import Kernel, Launch, Planned, Rows, array, piece
+from dlcli.kernels.addresses import array
+from dlcli.kernels.launch import Kernel, Launch, Planned, Rows, piece
 from dlcli.kernels.sink import settle
 
 Array = np.ndarray[Any, Any]

@@ -13,7 +13,8 @@ import numpy.typing as npt
 from numba import njit
 
 from dlcli.kernels import activation
-from dlcli.kernels.launch import Kernel, Launch, Planned, array, number, place, typed_array
+from dlcli.kernels.addresses import array, number, place, typed_array
+from dlcli.kernels.launch import Kernel, Launch, Planned
 
 Array = npt.NDArray[Any]
 
@@ -54,14 +55,14 @@ def cut(x: Array, channels: int) -> Cut:
     return Cut(x.size // channels, channels, together, columns, -(-channels // columns), together * DEPTH)
 
 
-@njit(cache=True)
+@njit
 def block(task, channels, together, columns, chunks, height, rows):
     """(first row, rows, first channel, channels) of a task."""
     start, column = task // chunks * height, task % chunks * columns
     return start, min(height, rows - start), column, min(columns, channels - column)
 
 
-@njit(cache=True)
+@njit
 def widen(numbers, wide):
     """wide ← the channels' numbers, again and again."""
     for start in range(0, wide.size, numbers.size):
@@ -69,14 +70,14 @@ def widen(numbers, wide):
             wide[start + c] = numbers[c]
 
 
-@njit(cache=True)
+@njit
 def clear(wide):
     """wide ← 0."""
     for i in range(wide.size):
         wide[i] = 0
 
 
-@njit(cache=True)
+@njit
 def fold(wide, totals):
     """totals ← the sum over each channel's places, in order."""
     clear(totals)

@@ -11,8 +11,9 @@ from typing import Any
 import numpy.typing as npt
 from numba import njit
 
+from dlcli.kernels.addresses import array, place
 from dlcli.kernels.exponential import exp, log1p, sigmoid
-from dlcli.kernels.launch import Kernel, Launch, Planned, array, place
+from dlcli.kernels.launch import Kernel, Launch, Planned
 from dlcli.kernels.strands import sum_of
 
 Array = npt.NDArray[Any]
@@ -21,7 +22,7 @@ SERIAL = 20_000  # terms below which waking the threads costs more than it saves
 COLUMNS = 64  # hidden units of a task: whole cache lines, so that no two threads write to one
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _softplus_row(a, u, out):
     for j in range(out.size):
         x = a[j] + u[j]
@@ -29,7 +30,7 @@ def _softplus_row(a, u, out):
         out[j] = tail if x < 0 else x + tail
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _back_row(slope, a, u, da, du):
     for j in range(a.size):
         g = slope * sigmoid(a[j] + u[j])

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dlcli.kernels import dense
-from dlcli.kernels.launch import Kernel, Launch, Planned, array, place, typed_array
+from dlcli.kernels.addresses import array, place, typed_array
+from dlcli.kernels.launch import Kernel, Launch, Planned
 from dlcli.kernels.sink import settle
 
 Array = npt.NDArray[Any]

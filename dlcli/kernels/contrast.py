@@ -7,14 +7,15 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from dlcli.kernels.launch import Kernel, Launch, Planned, array, number, place, typed_array
+from dlcli.kernels.addresses import array, number, place, typed_array
+from dlcli.kernels.launch import Kernel, Launch, Planned
 
 Array = npt.NDArray[Any]
 
 STRANDS = 16
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _power_sum(x, mean, squared, strands):
     """Σ_j (x_j − mean), or of its squares, in float64: j goes to strand j mod `STRANDS`; strands are added in order."""
     for lane in range(STRANDS):

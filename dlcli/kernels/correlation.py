@@ -15,8 +15,9 @@ import numpy as np
 
 from dlcli.kernels import tile as tiles
 from dlcli.kernels.activation import LINEAR, activate_rows
+from dlcli.kernels.addresses import array, matrix, place, typed_array
 from dlcli.kernels.dense import share
-from dlcli.kernels.launch import Kernel, array, matrix, piece, place, typed_array
+from dlcli.kernels.launch import Kernel, piece
 from dlcli.kernels.panel import pack, pack_transposed
 from dlcli.kernels.tile import PANEL
 from dlcli.kernels.vectors import MACHINE

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy.typing as npt
 
-from dlcli.kernels.launch import Kernel, Launch, Planned, array, number
+from dlcli.kernels.addresses import array, number
+from dlcli.kernels.launch import Kernel, Launch, Planned
 
 Array = npt.NDArray[Any]
 

@@ -23,9 +23,10 @@ from dlcli.kernels import activation as activations
 from dlcli.kernels import sampling, sparse
 from dlcli.kernels import tile as tiles
 from dlcli.kernels.activation import LINEAR, SIGMOID, activate
+from dlcli.kernels.addresses import array, matrix, place, typed_array
 from dlcli.kernels.bias import backward as gradient_and_sums
 from dlcli.kernels.constants import zeros
-from dlcli.kernels.launch import Kernel, Launch, Planned, Rows, array, matrix, piece, place, typed_array
+from dlcli.kernels.launch import Kernel, Launch, Planned, Rows, piece
 from dlcli.kernels.panel import pack, pack_strips, pack_transposed
 from dlcli.kernels.philox import held, signed
 from dlcli.kernels.sampling import sample

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlcli.kernels.launch import Kernel, Launch, Planned, place, typed_array
+from dlcli.kernels.addresses import place, typed_array
+from dlcli.kernels.launch import Kernel, Launch, Planned
 from dlcli.kernels.philox import block
 
 Array = npt.NDArray[Any]

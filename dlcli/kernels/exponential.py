@@ -26,20 +26,20 @@ ROOT_HALF, FRACTION = np.int32(0x3F3504F3), np.int32(0x7FFFFF)  # the bits of �
 HALF, ONE, TWO, SMALL = real(0.5), real(1), real(2), real(0.625)
 
 
-@njit(cache=True, inline="always")
+@njit(inline="always")
 def _power(n):
     """2ⁿ, for whole −127 < n < 128: n is a float32's exponent, and its other bits are zero."""
     return np.int32((n + np.int32(127)) << np.int32(23)).view(np.float32)
 
 
-@njit(cache=True, inline="always")
+@njit(inline="always")
 def _times_power(y, n):
     """y 2ⁿ, in two factors, to reach subnormals and infinity."""
     half = np.int32(n >> np.int32(1))
     return y * _power(half) * _power(np.int32(n - half))
 
 
-@njit(cache=True, inline="always")
+@njit(inline="always")
 def _exp_rest(x, whole):
     """e^r, for r = x − ``whole`` · ln 2 with |r| ≤ ½ ln 2."""
     r = (x - whole * LN2_HIGH) - whole * LN2_LOW
@@ -51,7 +51,7 @@ def _exp_rest(x, whole):
     return (p * (r * r) + r) + ONE
 
 
-@njit(cache=True, inline="always")
+@njit(inline="always")
 def _exp32(x):
     """e^x = 2ⁿ e^r with n = ⌊x log₂ e + ½⌋ and |r| ≤ ½ ln 2."""
     inside = min(max(x, LOWEST), HIGHEST) if x == x else ONE
@@ -60,12 +60,12 @@ def _exp32(x):
     return y if x == x else x
 
 
-@njit(cache=True, inline="always")
+@njit(inline="always")
 def _sigmoid32(x):
     return ONE / (ONE + _exp32(-x))
 
 
-@njit(cache=True, inline="always")
+@njit(inline="always")
 def _tanh32(x):
     """x + x³ P(x²) near zero, where 1 − 2 / (e^(2|x|) + 1) would cancel."""
     size = abs(x)
@@ -80,7 +80,7 @@ def _tanh32(x):
     return near if size < SMALL else far
 
 
-@njit(cache=True, inline="always")
+@njit(inline="always")
 def _log1p32(x):
     """log(1 + x) = 2 artanh(s), s = x / (2 + x) ≤ ⅓, for 0 ≤ x ≤ 1: a series in s², and no cancellation near zero."""
     s = x / (TWO + x)
@@ -95,7 +95,7 @@ def _log1p32(x):
     return s + s * (p * z)
 
 
-@njit(cache=True, inline="always")
+@njit(inline="always")
 def _log32(x):
     """log x = n ln 2 + log m with m between √½ and √2."""
     bits = np.float32(x).view(np.int32)
@@ -105,7 +105,7 @@ def _log32(x):
     return whole * LN2_HIGH + (_log1p32(m - ONE) + whole * LN2_LOW)
 
 
-@njit(cache=True, inline="always")
+@njit(inline="always")
 def _raised32(x, exponent):
     """x^e = e^(e log x). NaN passes."""
     power = exponent * (_log32(x) + (x - x))
@@ -115,13 +115,13 @@ def _raised32(x, exponent):
     return _times_power(_exp_rest(power, whole), np.int32(whole if whole == whole else ONE))
 
 
-@njit(cache=True, inline="always")
+@njit(inline="always")
 def _softplus_slope32(y):
     t = _tanh32(HALF * y)
     return (t + t) / (ONE + t)
 
 
-@njit(cache=True, inline="always")
+@njit(inline="always")
 def _wide_exp32(x):
     """e^x = 2ⁿ e^r as above, in float64: eight terms of the series do for a number that was rounded to float32.
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlcli.kernels.launch import Kernel, Launch, array, place, typed_array
+from dlcli.kernels.addresses import array, place, typed_array
+from dlcli.kernels.launch import Kernel, Launch
 
 Array = npt.NDArray[Any]
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy.typing as npt
 from numba import njit
 
-from dlcli.kernels.launch import array, matrix
+from dlcli.kernels.addresses import array, matrix
 
 Array = npt.NDArray[Any]
 Geometry = Sequence[int]
@@ -28,13 +28,13 @@ def stretch(channels: int, geometry: Geometry, windows: int) -> int:
     return min(windows, max(1, numbers // channels))
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _fill(row, first, last, value):
     for i in range(first, last):
         row[i] = value
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _copy(x, out):
     """out (count, channels) ← the first channels of the rows of x."""
     count, channels = out.shape
@@ -48,7 +48,7 @@ def _copy(x, out):
                 out[q, c] = x[q, c]
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _add(part, x):
     """The reverse of `_copy`, in sums: the first channels of the rows of x += part."""
     count, channels = part.shape
@@ -62,7 +62,7 @@ def _add(part, x):
                 x[q, c] += part[q, c]
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _inside(left, stride, width, count):
     """Of windows whose cell is at column ``left`` in the first, the first for which it is in the image, and the one
     past the last."""
@@ -70,7 +70,7 @@ def _inside(left, stride, width, count):
     return begin, max(begin, min(count, (width - left + stride - 1) // stride))
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def gather(x, height, width, channels, top, left, size_h, size_w, stride, count, fill, cells, like):
     """Cells (size_h · size_w, count · channels) at an address ← those of ``count`` windows of the image at address x.
 
@@ -93,7 +93,7 @@ def gather(x, height, width, channels, top, left, size_h, size_w, stride, count,
                 _copy(source, matrix(out + begin * channels * itemsize, end - begin, channels, like))
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def scatter_row(cells, width, channels, left, size_w, stride, count, line, like):
     """A row of the image at address ``line`` += cells (size_w, count · channels) of windows that begin at ``left``."""
     itemsize, run = array(line, 1, like).itemsize, count * channels
@@ -105,7 +105,7 @@ def scatter_row(cells, width, channels, left, size_w, stride, count, line, like)
             _add(matrix(cells + (j * run + begin * channels) * itemsize, end - begin, channels, like), target)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def narrow(places, out):
     """out ← places in the window, of a type that needs less memory."""
     for k in range(out.size):

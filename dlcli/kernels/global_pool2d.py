@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy.typing as npt
 
-from dlcli.kernels.launch import Kernel, Launch, Planned, array, place
+from dlcli.kernels.addresses import array, place
+from dlcli.kernels.launch import Kernel, Launch, Planned
 
 Array = npt.NDArray[Any]
 

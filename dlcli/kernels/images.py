@@ -13,18 +13,19 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from dlcli.kernels.launch import Kernel, Launch, Planned, array, place, typed_array
+from dlcli.kernels.addresses import array, place, typed_array
+from dlcli.kernels.launch import Kernel, Launch, Planned
 
 Array = npt.NDArray[Any]
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _zero(row):
     for i in range(row.size):
         row[i] = 0
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _reverse(pixels, channels, row):
     """row ← pixels, the last first; both are flat."""
     count = row.size // channels
@@ -38,7 +39,7 @@ def _reverse(pixels, channels, row):
                 row[(count - 1 - j) * channels + c] = pixels[j * channels + c]
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _cut_out(x, height, width, channels, window, y, w):
     """y (flat) ← the window of x (flat), whose pixels are x's own; outside x they are 0."""
     top, left, mirrored = int(window[0]), int(window[1]), window[4] > 0
@@ -63,7 +64,7 @@ def _cut_out(x, height, width, channels, window, y, w):
             _zero(row[end * channels :])
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _between(at, size):
     """The two pixels of a line of ``size`` between whose centres a point lies, and how far from the first it is."""
     at = min(max(at - 0.5, 0.0), size - 1.0)
@@ -71,7 +72,7 @@ def _between(at, size):
     return first, min(first + 1, size - 1), at - first
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _resample(x, height, width, channels, window, y, w, columns, shares, blend):
     """y (flat) ← the window of x (flat) by bilinear interpolation: of two rows first, then of two columns."""
     for j in range(w):

@@ -10,7 +10,8 @@ from numba.core.cgutils import raw_memcpy
 from numba.extending import intrinsic
 
 from dlcli.kernels import activation
-from dlcli.kernels.launch import Kernel, Launch, Planned, array
+from dlcli.kernels.addresses import array
+from dlcli.kernels.launch import Kernel, Launch, Planned
 from dlcli.kernels.vectors import JIT_OFF
 
 Array = npt.NDArray[Any]

@@ -5,16 +5,15 @@ A kernel is a function
     kernel(p, first, last, shared, scratch)
 
 that does the tasks first … last of a launch. ``p`` is a record of integers, read by index: sizes, addresses of arrays
-(`array` makes them arrays again), and the bits of floats (`number`). ``shared`` is the address of scratch memory that
-all the workers see, ``scratch`` a pointer to a worker's own; its type, float32 or float64, is the type of the numbers
-that the kernel computes with.
+(`addresses.array` makes them arrays again), and the bits of floats (`addresses.number`). ``shared`` is the address of
+scratch memory that all the workers see, ``scratch`` a pointer to a worker's own; its type, float32 or float64, is the
+type of the numbers that the kernel computes with.
 
 One launcher serves all kernels, so that only it is compiled as a parallel function: a kernel costs the time of a few
 loops. A `Launch` is a kernel with its record, made once for arrays that stay where they are and run at every step; it
 costs a microsecond, or a few where the threads are woken.
 """
 
-import ctypes
 import functools
 import threading
 from collections.abc import Callable
@@ -26,9 +25,8 @@ import numpy.typing as npt
 from llvmlite import ir
 from numba import get_num_threads, njit, prange, types
 from numba.extending import intrinsic
-from numba.np.numpy_support import carray
 
-from dlcli.kernels import vectors
+from dlcli.kernels import machine_code
 from dlcli.kernels.vectors import I64, JIT_OFF
 
 Array = npt.NDArray[Any]
@@ -36,7 +34,7 @@ ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 
 # piece() makes a function that kernels alone call: without what Python would need for that, a quarter of the compiler's
 # time for one.
-piece: Any = functools.partial(njit, cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+piece: Any = functools.partial(njit, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 _TYPES = {4: types.float32, 8: types.float64}
 _LOCAL = threading.local()
@@ -69,19 +67,15 @@ class Kernel:
 
     def __init__(self, body: Callable[..., None]) -> None:
         self.body = body
-        self.compiled = njit(cache=True, nogil=True, error_model="numpy")(body)
         self._addresses: dict[int, int] = {}
 
     def address(self, itemsize: int) -> int:
         """The C function of float32 (4) or float64 (8)."""
         found = self._addresses.get(itemsize)
         if found is None:
-            signature = (types.CPointer(types.int64), types.intp, types.intp, types.intp,
-                         types.CPointer(_TYPES[itemsize]))  # fmt: skip
-            self.compiled.compile(signature)
-            compiled = self.compiled.overloads[signature]
-            found = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name)
-            self._addresses[itemsize] = found
+            scratch = types.CPointer(_TYPES[itemsize])
+            signature = types.void(types.CPointer(types.int64), types.intp, types.intp, types.intp, scratch)
+            found = self._addresses[itemsize] = machine_code.address(self.body, signature)
         return found
 
 
@@ -100,7 +94,10 @@ class Launch:
         and ask for as many shared bytes find there what the one before has left; nothing else outlives a launch.
     """
 
-    __slots__ = ("_address", "_kept", "_p", "_parallel", "_record", "_scratch", "_shared", "_tasks", "kernel", "like")
+    __slots__ = (
+        "_address", "_function", "_kept", "_p", "_parallel", "_record", "_scratch", "_shared", "_tasks", "kernel",
+        "like",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -120,6 +117,7 @@ class Launch:
         self._record = np.array([_integer(argument) for argument in arguments], np.int64)
         self._p = address_of(self._record)
         self._address = 0 if JIT_OFF else kernel.address(self.like.itemsize)
+        self._function = machine_code.function(self._address, 5)
 
     def run(self) -> None:
         """Do it, on as many threads as Numba has been told to use."""
@@ -128,9 +126,9 @@ class Launch:
         if JIT_OFF:
             self._run_body(workers, shared, scratch)
         elif workers == 1:
-            _serial(self._address, self._p, self._tasks, shared, scratch)
+            self._function(self._p, 0, self._tasks, shared, scratch)
         else:
-            _parallel(self._address, self._p, self._tasks, shared, scratch, self._scratch, workers)
+            _parallel()(self._address, self._p, self._tasks, shared, scratch, self._scratch, workers)
 
     def _run_body(self, workers: int, shared: int, scratch: int) -> None:
         for worker in range(workers):
@@ -218,96 +216,14 @@ def _call(typing, function, p, first, last, shared, scratch):
     return types.void(*[types.intp] * 6), codegen
 
 
-@njit(cache=True)
-def _serial(function, p, tasks, shared, scratch):
-    _call(function, p, 0, tasks, shared, scratch)
+@functools.cache
+def _parallel() -> Callable[..., None]:
+    """Deals tasks out: of a function, with its record, so many tasks, and its scratch memory, to so many workers."""
+    return machine_code.function(machine_code.address(_deal, types.void(*[types.intp] * 7), parallel=True), 7)
 
 
-@njit(cache=True, parallel=True)
-def _parallel(function, p, tasks, shared, scratch, stride, workers):
+def _deal(function, p, tasks, shared, scratch, stride, workers):
     for index in prange(workers):
         worker = np.intp(index)
         first, last = worker * tasks // workers, (worker + 1) * tasks // workers
         _call(function, p, first, last, shared, scratch + worker * stride)
-
-
-def _pointer_codegen(typing, address, like):
-    def codegen(context, builder, signature, arguments):
-        return builder.inttoptr(arguments[0], context.get_value_type(like))
-
-    return like(types.intp, like), codegen
-
-
-_pointer: Any = intrinsic(_pointer_codegen)
-
-
-@intrinsic
-def _place(typing, pointer):
-    def codegen(context, builder, signature, arguments):
-        return builder.ptrtoint(arguments[0], I64)
-
-    return types.intp(pointer), codegen
-
-
-@intrinsic
-def _void_pointer(typing, address):
-    def codegen(context, builder, signature, arguments):
-        return builder.inttoptr(arguments[0], context.get_value_type(types.voidptr))
-
-    return types.voidptr(types.intp), codegen
-
-
-@intrinsic
-def _number(typing, bits):
-    def codegen(context, builder, signature, arguments):
-        return builder.bitcast(arguments[0], ir.DoubleType())
-
-    return types.float64(types.int64), codegen
-
-
-@njit(inline="always")
-def _array(address, size, like):
-    return carray(_pointer(address, like), (size,))
-
-
-@njit(inline="always")
-def _matrix(address, rows, columns, like):
-    return carray(_pointer(address, like), (rows, columns))
-
-
-def _matrix_twin(address, rows, columns, like):
-    return vectors.view(address, (rows, columns), (columns, 1), like.dtype.itemsize)
-
-
-def _place_twin(pointer):
-    return pointer.address
-
-
-def _array_twin(address, size, like):
-    return vectors.view(address, (1, size), (size, 1), like.dtype.itemsize)[0]
-
-
-@njit(inline="always")
-def _typed_array(address, size, dtype):
-    return carray(_void_pointer(address), (size,), dtype)
-
-
-def _typed_array_twin(address, size, dtype):
-    buffer: Any = (ctypes.c_byte * int(size * np.dtype(dtype).itemsize)).from_address(int(address))
-    return np.frombuffer(buffer, dtype)
-
-
-def _number_twin(bits):
-    return float(np.int64(bits).view(np.float64))
-
-
-# array(address, size, like): the ``size`` numbers from an address on, of the type that the pointer ``like`` points to.
-array: Any = _array_twin if JIT_OFF else _array
-# matrix(address, rows, columns, like): the same, with two axes.
-matrix: Any = _matrix_twin if JIT_OFF else _matrix
-# typed_array(address, size, dtype): the same, of a type that is named: indices, masks, random words.
-typed_array: Any = _typed_array_twin if JIT_OFF else _typed_array
-# place(scratch): the address that a pointer holds.
-place: Any = _place_twin if JIT_OFF else _place
-# number(p[i]): the float that was the launch's i-th argument.
-number: Any = _number_twin if JIT_OFF else _number

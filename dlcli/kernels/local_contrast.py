@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from dlcli.kernels.launch import Kernel, Launch, Planned, array, matrix, number, place
+from dlcli.kernels.addresses import array, matrix, number, place
+from dlcli.kernels.launch import Kernel, Launch, Planned
 from dlcli.kernels.strands import dot, sum_of
 
 Array = npt.NDArray[Any]
@@ -22,7 +23,7 @@ PIECE = 2048  # numbers of a plane that are blurred together
 FEW = 7  # channels up to which vectors are of places
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _sums(a, b, products, factor, norms, sums, like):
     """sums ← factor · Σ a b over each place's channels, or Σ a; a and b are (places, channels)."""
     (height, width), channels = norms.shape, a.shape[1]
@@ -47,13 +48,13 @@ def _sums(a, b, products, factor, norms, sums, like):
             sums[h, w] *= factor
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _clear(plane):
     for k in range(plane.size):
         plane[k] = 0
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _blur(planes, height, pitch, weights_h, weights_w, like):
     """The third of three planes at an address ← the sums of the first with the weights; outside the image are zeros.
 
@@ -78,14 +79,14 @@ def _blur(planes, height, pitch, weights_h, weights_w, like):
                 blurred[h, k] += weights_h[i] * rows[below, k]
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _multiply(values, norms):
     for h in range(norms.shape[0]):
         for w in range(norms.shape[1]):
             values[h, w] *= norms[h, w]
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _add(x, factor, values, width, y):
     """y ← x + factor · values, the same for all channels of a place."""
     height, channels = values.shape[0], x.shape[1]
@@ -101,7 +102,7 @@ def _add(x, factor, values, width, y):
                     y[i, c] = x[i, c] + value
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _divisors(variances, floor, deviations, divisors):
     """deviations ← σ, divisors ← max(σ, its mean, floor); a NaN makes all of them NaN."""
     total, (height, width) = 0.0, deviations.shape
@@ -117,7 +118,7 @@ def _divisors(variances, floor, deviations, divisors):
             divisors[h, w] = deviations[h, w] if deviations[h, w] > least else least
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _weigh(a, divisors, b, factor, blurred, y):
     """y ← a / divisors + factor · blurred · divisors · b."""
     (height, width), channels, one = divisors.shape, a.shape[1], divisors.dtype.type(1)
@@ -134,7 +135,7 @@ def _weigh(a, divisors, b, factor, blurred, y):
                     y[i, c] = a[i, c] * own + other * b[i, c]
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _divide(x, divisors):
     """x ← x / divisors, by their reciprocals."""
     (height, width), channels, one = divisors.shape, x.shape[1], divisors.dtype.type(1)
@@ -150,7 +151,7 @@ def _divide(x, divisors):
                     x[i, c] *= factor
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _prepare(p, scratch):
     """The planes of sums, cleared, and of what is blurred; weights of rows and columns, norms, and the floor."""
     height, width, pitch, size_h, size_w = p[7], p[8], p[10], p[11], p[12]
@@ -196,7 +197,7 @@ def forward(
     return [_launch(_FORWARD, x, y, window, floor, deviations, divisors)]
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _slopes(deviations, divisors, floor, sums):
     """sums, of dy · y, ← d loss / d σ²; 0 where σ is."""
     total, two, zero = 0.0, sums.dtype.type(2), sums.dtype.type(0)

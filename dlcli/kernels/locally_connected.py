@@ -18,9 +18,10 @@ from numba import njit
 from dlcli.kernels import dense
 from dlcli.kernels import tile as tiles
 from dlcli.kernels.activation import LINEAR, activate
+from dlcli.kernels.addresses import array, matrix, place, typed_array
 from dlcli.kernels.constants import zeros
 from dlcli.kernels.dense import ORIGIN, share
-from dlcli.kernels.launch import ALIGNMENT, Argument, Kernel, Launch, Planned, array, matrix, place, typed_array
+from dlcli.kernels.launch import ALIGNMENT, Argument, Kernel, Launch, Planned
 from dlcli.kernels.panel import pack, pack_transposed
 from dlcli.kernels.sink import ADD, UPDATE, apply_rows
 from dlcli.kernels.tile import PANEL
@@ -32,7 +33,7 @@ Geometry = tuple[int, ...]
 CHUNK = 1024  # steps of k whose panel of weights stays in the second-level cache
 
 
-@njit(cache=True)
+@njit
 def _over_images(tile, most, size, images, width, a, a_row, runs, depth, offsets, packed, init, init_row, out, out_row):
     """The tile for all images, in nearly equal strips of at most ``most``."""
     strips = (images + most - 1) // most
@@ -44,7 +45,7 @@ def _over_images(tile, most, size, images, width, a, a_row, runs, depth, offsets
         )  # fmt: skip
 
 
-@njit(cache=True)
+@njit
 def _clear(start, rows, row, width, size, like):
     """Zeros, in ``rows`` stretches of ``width`` that are ``row`` elements apart."""
     for m in range(rows):

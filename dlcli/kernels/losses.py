@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dlcli.kernels.addresses import array, number, place, typed_array
 from dlcli.kernels.batch_loss import (
     CHUNK,
     SERIAL,
@@ -23,7 +24,7 @@ from dlcli.kernels.batch_loss import (
     weight_of,
 )
 from dlcli.kernels.exponential import wide_exp
-from dlcli.kernels.launch import Kernel, Launch, Planned, array, number, place, typed_array
+from dlcli.kernels.launch import Kernel, Launch, Planned
 
 Array = npt.NDArray[Any]
 

@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from dlcli.kernels.addresses import array, matrix, number, place, typed_array
 from dlcli.kernels.exponential import raised
 from dlcli.kernels.gather import Geometry, gather, record, scatter_row
-from dlcli.kernels.launch import Kernel, Launch, Planned, array, matrix, number, place, typed_array
+from dlcli.kernels.launch import Kernel, Launch, Planned
 
 Array = npt.NDArray[Any]
 
@@ -22,7 +23,7 @@ SERIAL = 20_000  # numbers read below which waking the threads costs more than i
 SIZES, SQUARES, POWERS = range(3)  # the exponents 1, 2 and others
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _sum_sizes(cells, y):
     for k in range(y.size):
         y[k] = 0
@@ -31,7 +32,7 @@ def _sum_sizes(cells, y):
             y[k] += abs(cells[a, k])
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _root_of_squares(cells, sums, y):
     for k in range(y.size):
         sums[k] = 0
@@ -43,7 +44,7 @@ def _root_of_squares(cells, sums, y):
         y[k] = np.sqrt(sums[k])
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _root_of_powers(cells, power, tiny, largest, sums, y):
     zero, one = y.dtype.type(0), y.dtype.type(1)
     for k in range(y.size):
@@ -104,7 +105,7 @@ def forward(x: Array, geometry: Geometry, power: float, y: Array) -> list[Launch
     return [Launch(_FORWARD, x.dtype, len(x) * y.shape[1], arguments, parallel=x.size >= SERIAL, scratch=scratch)]
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _slopes(kind, power, tiny, cells, y, dy):
     """cells ← dy · dy / dx, for cells (…, windows)."""
     zero, one = y.dtype.type(0), y.dtype.type(1)

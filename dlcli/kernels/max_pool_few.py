@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from dlcli.kernels.addresses import array, matrix, place, typed_array
 from dlcli.kernels.gather import Geometry, gather, narrow, record
-from dlcli.kernels.launch import Kernel, Launch, array, matrix, place, typed_array
+from dlcli.kernels.launch import Kernel, Launch
 
 Array = npt.NDArray[Any]
 
@@ -19,7 +20,7 @@ FEW = 3  # channels up to which it is faster
 SERIAL = 20_000  # numbers read below which waking the threads costs more than it saves
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _begin(row, left, stride, channels, lowest, winner, y):
     """The first cell in the image wins, if none is larger: at place ``row``, or behind the padding of that row."""
     at = np.int32(row)
@@ -32,7 +33,7 @@ def _begin(row, left, stride, channels, lowest, winner, y):
         k, left = k + channels, left + stride
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _largest(cells, winner, y):
     """y ← the largest cell, if it is larger than y; winner ← its place; NaN wins over all."""
     for a in range(cells.shape[0]):
@@ -81,7 +82,7 @@ def forward(x: Array, geometry: Geometry, y: Array, winners: Array) -> list[Laun
     return [Launch(_FORWARD, x.dtype, len(x) * y.shape[1], arguments, parallel=x.size >= SERIAL, scratch=scratch)]
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _send(dy, winners, offsets, start, step, channels, dx):
     """dx, from ``start`` on, += a row of windows' gradients, each at its winner's offset; a place past all is none."""
     for q in range(dy.size // channels):

@@ -13,8 +13,9 @@ import numpy.typing as npt
 from numba import njit, types
 from numba.extending import overload
 
+from dlcli.kernels.addresses import array, number, place, typed_array
 from dlcli.kernels.exponential import log
-from dlcli.kernels.launch import Kernel, Launch, Planned, array, number, place, typed_array
+from dlcli.kernels.launch import Kernel, Launch, Planned
 from dlcli.kernels.philox import SERIAL, draw, held, signed
 
 Array = npt.NDArray[Any]
@@ -46,18 +47,18 @@ D16 = (
 )  # fmt: skip
 
 
-@njit(cache=True, inline="always")
+@njit(inline="always")
 def _cubic(c, x):
     return ((c[0] * x + c[1]) * x + c[2]) * x + c[3]
 
 
-@njit(cache=True, inline="always")
+@njit(inline="always")
 def _seventh(c, x):
     high = ((c[0] * x + c[1]) * x + c[2]) * x + c[3]
     return (((high * x + c[4]) * x + c[5]) * x + c[6]) * x + c[7]
 
 
-@njit(cache=True, inline="always")
+@njit(inline="always")
 def _normal32(word):
     """Of the smaller of u and 1 − u, which has all its digits; the sign comes last."""
     low = word < SIGN
@@ -71,7 +72,7 @@ def _normal32(word):
     return -z if low else z
 
 
-@njit(cache=True, inline="always")
+@njit(inline="always")
 def _normal64(word):
     low = word < SIGN
     r = (np.float64(np.int32(word if low else ~word)) + 0.5) * STEP

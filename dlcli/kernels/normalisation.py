@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dlcli.kernels import channels
+from dlcli.kernels.addresses import array, number, place, typed_array
 from dlcli.kernels.channels import COLUMNS, PLACES, block, clear, cut, fold, widen
-from dlcli.kernels.launch import Kernel, Launch, Planned, array, number, place, typed_array
+from dlcli.kernels.launch import Kernel, Launch, Planned
 
 Array = npt.NDArray[Any]
 

@@ -113,7 +113,7 @@ copy_strip: Any = _copy_strip_twin if JIT_OFF else _copy_strip
 transpose_square: Any = _transpose_square_twin if JIT_OFF else _transpose_square
 
 
-@njit(cache=True)
+@njit
 def pack(source, i, j, depth, width, out, first):
     """out[first:] ← the panel whose step k is ``source[i + k, j : j + width]``; out is flat."""
     size = source.itemsize
@@ -121,7 +121,7 @@ def pack(source, i, j, depth, width, out, first):
     copy_rows(out[0], depth, width, start, source.strides[0] // size, out.ctypes.data + size * first)
 
 
-@njit(cache=True)
+@njit
 def pack_transposed(source, i, j, depth, width, out, first):
     """out[first:] ← the panel whose column n is ``source[i + n, j : j + depth]``; out is flat."""
     size = source.itemsize
@@ -143,7 +143,7 @@ def pack_transposed(source, i, j, depth, width, out, first):
             transpose_square(out[0], start, row, out.ctypes.data + size * (first + k * PANEL + n), PANEL)
 
 
-@njit(cache=True)
+@njit
 def pack_strips(like, size, depth, rows, height, source, source_row, out, strip_size):
     """out ← a transposed operand: for each of ``depth`` steps of k, ``height`` rows of a tile side by side.
 

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from dlcli.kernels.launch import Kernel, Launch, Planned, array, number, place, typed_array
+from dlcli.kernels.addresses import array, number, place, typed_array
+from dlcli.kernels.launch import Kernel, Launch, Planned
 
 Array = npt.NDArray[Any]
 
@@ -23,7 +24,7 @@ SERIAL = 8_000  # words below which waking the threads costs more than it saves
 QUADS = 256  # counters at a time: their words stay in the first cache
 
 
-@njit(cache=True, inline="always")
+@njit(inline="always")
 def _words(k0, k1, c0, c1, c2, c3):
     """The four words of a counter, in the lower halves of four uint64."""
     for _ in range(ROUNDS):
@@ -33,7 +34,7 @@ def _words(k0, k1, c0, c1, c2, c3):
     return c0, c1, c2, c3
 
 
-@njit(cache=True)
+@njit
 def block(key, c0, c1, c2, c3):
     """Four 32-bit random words for a 64-bit key and a 128-bit counter, given as four uint32."""
     key = np.uint64(key)
@@ -41,7 +42,7 @@ def block(key, c0, c1, c2, c3):
     return np.uint32(w0), np.uint32(w1), np.uint32(w2), np.uint32(w3)
 
 
-@njit(cache=True)
+@njit
 def draw(key, step, n, first, words):
     """words (counters × 4) ← those of sample n, from counter ``first`` on."""
     k0, k1, sample, time = key & WORD, key >> HALF, np.uint64(n), np.uint64(step)
@@ -51,7 +52,7 @@ def draw(key, step, n, first, words):
         words[4 * quad + 2], words[4 * quad + 3] = np.uint32(w2), np.uint32(w3)
 
 
-@njit(cache=True)
+@njit
 def _draw_mask(key, step, threshold, n, row, scratch):
     """row ← 1 where the word of sample n is below the threshold, else 0."""
     k0, k1, sample, time = key & WORD, key >> HALF, np.uint64(n), np.uint64(step)
@@ -69,7 +70,7 @@ def _draw_mask(key, step, threshold, n, row, scratch):
             row[first + i] = found[i]
 
 
-@njit(cache=True)
+@njit
 def _apply(x, mask, scale, y):
     for i in range(y.size):
         y[i] = x[i] * scale if mask[i] else y.dtype.type(0)

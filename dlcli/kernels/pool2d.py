@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dlcli.kernels import max_pool_few
-from dlcli.kernels.launch import Kernel, Launch, Planned, array, typed_array
+from dlcli.kernels.addresses import array, typed_array
+from dlcli.kernels.launch import Kernel, Launch, Planned
 from dlcli.kernels.windows import largest, mean, placed, routed, shares
 
 Array = npt.NDArray[Any]

@@ -6,7 +6,8 @@ import numpy.typing as npt
 
 from dlcli.kernels import activation as activations
 from dlcli.kernels.activation import LINEAR, activate
-from dlcli.kernels.launch import Kernel, Launch, Planned, array
+from dlcli.kernels.addresses import array
+from dlcli.kernels.launch import Kernel, Launch, Planned
 
 Array = npt.NDArray[Any]
 

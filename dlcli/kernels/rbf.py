@@ -9,7 +9,8 @@ from typing import Any
 import numpy.typing as npt
 
 from dlcli.kernels import dense
-from dlcli.kernels.launch import Argument, Kernel, Launch, Planned, array, number, place
+from dlcli.kernels.addresses import array, number, place
+from dlcli.kernels.launch import Argument, Kernel, Launch, Planned
 from dlcli.kernels.sink import settle
 
 Array = npt.NDArray[Any]

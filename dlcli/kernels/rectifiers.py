@@ -6,9 +6,10 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from dlcli.kernels.addresses import array, number, place, typed_array
 from dlcli.kernels.channels import PLACES, block, cut, widen
 from dlcli.kernels.exponential import tanh
-from dlcli.kernels.launch import Kernel, Launch, Planned, array, number, place, typed_array
+from dlcli.kernels.launch import Kernel, Launch, Planned
 
 Array = npt.NDArray[Any]
 
@@ -54,7 +55,7 @@ def _elu_slope(p, first, last, shared, scratch):
         dx[i] = dy[i] * (one if value > 0 else value + alpha)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _larger(x, y, winners):
     """Of two pieces: loads and choices are vectors'."""
     for i in range(y.size):
@@ -92,7 +93,7 @@ def _largest(p, first, last, shared, scratch):
             y[begin + i], winners[begin + i] = best[i], np.uint8(np.int32(winner[i]))
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _place(dy, winners, pieces, dx):
     zero = dx.dtype.type(0)
     if pieces == 2:

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlcli.kernels.launch import Kernel, Launch, Planned, array, number, place, typed_array
+from dlcli.kernels.addresses import array, number, place, typed_array
+from dlcli.kernels.launch import Kernel, Launch, Planned
 
 Array = npt.NDArray[Any]
 

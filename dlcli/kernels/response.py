@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from dlcli.kernels.launch import Kernel, Launch, Planned, array, number, place
+from dlcli.kernels.addresses import array, number, place
+from dlcli.kernels.launch import Kernel, Launch, Planned
 
 Array = npt.NDArray[Any]
 
@@ -21,7 +22,7 @@ ROW = 1024  # numbers of a scratch row, about
 HALF, THREE_QUARTERS, OTHER = range(3)  # exponents
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _sums(terms, n, sums):
     """sums_c ← Σ terms_{c … c + n − 1}."""
     if n == 5:
@@ -35,7 +36,7 @@ def _sums(terms, n, sums):
             sums[c] += terms[c + j]
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _scales(squares, n, a, k, scales):
     """scales ← s."""
     _sums(squares, n, scales)
@@ -43,7 +44,7 @@ def _scales(squares, n, a, k, scales):
         scales[c] = k + a * scales[c]
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _powers(kind, scales, beta, powers):
     """powers ← s^−β; for the usual β by square roots, which are exact to half a unit in the last place each."""
     one = powers.dtype.type(1)
@@ -59,7 +60,7 @@ def _powers(kind, scales, beta, powers):
             powers[c] = scales[c] ** -beta
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _clear(row):
     for c in range(row.size):
         row[c] = 0

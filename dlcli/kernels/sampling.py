@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
-from numba import cfunc, njit, types
+from numba import njit, types
 from numba.extending import intrinsic
-from numba.np.numpy_support import carray
 
-from dlcli.kernels import noise, vectors
+from dlcli.kernels import machine_code, noise, vectors
+from dlcli.kernels.addresses import array, number, place, typed_array
 from dlcli.kernels.exponential import exp, sigmoid
-from dlcli.kernels.launch import Kernel, Launch, Planned, array, number, place, typed_array
+from dlcli.kernels.launch import Kernel, Launch, Planned
 from dlcli.kernels.philox import block, draw, held, signed
 
 Array = npt.NDArray[Any]
@@ -29,7 +29,7 @@ NORMAL, RECTIFIED = range(2)
 STRANDS = 16  # partial sums of a long sum, added in order
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def binary_row(key, step, n, first, p, out, words):
     """out ← 1 with probability p, else 0: columns ``first`` (a multiple of 4) … of sample n; words: scratch, ≥ p."""
     quads = (p.size + 3) // 4
@@ -39,38 +39,26 @@ def binary_row(key, step, n, first, p, out, words):
         out[i] = one if p.dtype.type(np.int32(words[i] >> EIGHT)) * scale < p[i] else zero
 
 
-def _as_pointer(typing, address):
-    def codegen(context, builder, signature, arguments):
-        return builder.inttoptr(arguments[0], context.get_value_type(types.voidptr))
-
-    return types.voidptr(types.intp), codegen
-
-
-_pointer: Any = intrinsic(_as_pointer)
-
-
 def _binary32(key, step, n, first, size, p, out, words):
     binary_row(
-        np.uint64(key), np.int64(step), n, first, carray(_pointer(p), (size,), np.float32),
-        carray(_pointer(out), (size,), np.float32), carray(_pointer(words), (size + 4,), np.uint32),
+        np.uint64(key), np.int64(step), n, first, typed_array(p, size, np.float32),
+        typed_array(out, size, np.float32), typed_array(words, size + 4, np.uint32),
     )  # fmt: skip
 
 
 def _binary64(key, step, n, first, size, p, out, words):
     binary_row(
-        np.uint64(key), np.int64(step), n, first, carray(_pointer(p), (size,), np.float64),
-        carray(_pointer(out), (size,), np.float64), carray(_pointer(words), (size + 4,), np.uint32),
+        np.uint64(key), np.int64(step), n, first, typed_array(p, size, np.float64),
+        typed_array(out, size, np.float64), typed_array(words, size + 4, np.uint32),
     )  # fmt: skip
 
 
 @functools.cache
-def _compiled(itemsize: int) -> Any:
-    return cfunc(types.void(*[types.intp] * 8), cache=True)(_binary32 if itemsize == 4 else _binary64)
-
-
 def address(itemsize: int) -> int:
     """`binary_row` of float32 (4) or float64 (8) as a C function, for the store of a product."""
-    return itemsize if vectors.JIT_OFF else int(_compiled(itemsize).address)
+    if vectors.JIT_OFF:
+        return itemsize
+    return machine_code.address(_binary32 if itemsize == 4 else _binary64, types.void(*[types.intp] * 8))
 
 
 @intrinsic

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy.typing as npt
 
-from dlcli.kernels.launch import Kernel, Launch, Planned, array
+from dlcli.kernels.addresses import array
+from dlcli.kernels.launch import Kernel, Launch, Planned
 
 Array = npt.NDArray[Any]
 

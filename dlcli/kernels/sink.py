@@ -20,7 +20,8 @@ from numba.core.cgutils import for_range
 from numba.extending import intrinsic
 
 from dlcli.kernels import vectors
-from dlcli.kernels.launch import Kernel, Launch, Planned, array, place, typed_array
+from dlcli.kernels.addresses import array, place, typed_array
+from dlcli.kernels.launch import Kernel, Launch, Planned
 from dlcli.kernels.tile import PANEL
 from dlcli.kernels.vectors import JIT_OFF, constant
 
@@ -41,7 +42,7 @@ def part(kind: int, first: bool, last: bool) -> int:
     return BEGIN if first else FINISH if last else CONTINUE
 
 
-@njit(cache=True)
+@njit
 def settle(kind, gradient, target, velocity, constants):
     """Send one row of a gradient to its sink; all arrays are 1-D and of one length."""
     if kind == STORE:
@@ -140,7 +141,7 @@ update_rows: Any = _update_rows_twin if JIT_OFF else _update_rows
 begin_rows: Any = _begin_rows_twin if JIT_OFF else _begin_rows
 
 
-@njit(cache=True)
+@njit
 def apply_rows(kind, rows, width, g, g_row, w, v, row, constants):
     """A block of a gradient, whole or in part, applied by eq. (4); see `update_rows`."""
     rate, momentum, decay = constants[0], constants[1], constants[2]

@@ -17,12 +17,13 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core.cgutils import alloca_once_value, for_range
-from numba.extending import intrinsic
+from numba.extending import intrinsic, register_jitable
 
 from dlcli.kernels import vectors
-from dlcli.kernels.launch import array, piece, typed_array
+from dlcli.kernels.addresses import array, typed_array
+from dlcli.kernels.launch import piece
 from dlcli.kernels.panel import transpose_square
 from dlcli.kernels.tile import PANEL
 from dlcli.kernels.vectors import I32, I64, JIT_OFF, MACHINE, constant
@@ -233,13 +234,13 @@ def pays(like, size, start, rows, depth, a_row, a_k):
     return found <= MOST * rows * depth
 
 
-@njit(cache=True)
+@register_jitable
 def room(numbers):
     """The numbers that each part of a list has room for: an even number, so that float64 stays aligned."""
     return (numbers + AT_ONCE) // 2 * 2 + 2
 
 
-@njit(cache=True)
+@register_jitable
 def capacity(rows, depth):
     """The same for all the lists of a block that `pays`."""
     return room(int(MOST * rows * depth))

@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 from numba import get_num_threads
 
+from dlcli.kernels.addresses import array, matrix, place, typed_array
 from dlcli.kernels.correlation import copy_rows_padded
 from dlcli.kernels.dense import SERIAL, share
-from dlcli.kernels.launch import Choice, Kernel, Launch, array, matrix, piece, place, typed_array
+from dlcli.kernels.launch import Choice, Kernel, Launch, piece
 from dlcli.kernels.sink import settle
 from dlcli.kernels.sparse import WIDEST, list_one, not_zero, room, sum_row, turn
 from dlcli.kernels.tile import PANEL

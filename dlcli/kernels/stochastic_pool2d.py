@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from dlcli.kernels.addresses import array, matrix, place, typed_array
 from dlcli.kernels.gather import Geometry, gather, narrow, record
-from dlcli.kernels.launch import Kernel, Launch, Planned, array, matrix, place, typed_array
+from dlcli.kernels.launch import Kernel, Launch, Planned
 from dlcli.kernels.philox import draw, held, signed
 
 Array = npt.NDArray[Any]
@@ -20,7 +21,7 @@ Array = npt.NDArray[Any]
 SERIAL = 20_000  # numbers read below which waking the threads costs more than it saves
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _total(cells, total):
     """cells ← max(cells, 0); total ← their sum. NaN stays."""
     zero = total.dtype.type(0)
@@ -33,7 +34,7 @@ def _total(cells, total):
             total[k] += value
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _choose(cells, words, limit, below, y, places):
     """y ← the drawn cell; places ← how many cells stand before it: all of them where the sum, in y, is zero.
 
@@ -52,7 +53,7 @@ def _choose(cells, words, limit, below, y, places):
             below[k] = above
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _weigh(cells, total, y):
     """y ← Σ x · x / Σ x."""
     zero, one = y.dtype.type(0), y.dtype.type(1)

@@ -12,7 +12,7 @@ from numba.core.cgutils import alloca_once_value, for_range
 from numba.extending import intrinsic
 
 from dlcli.kernels import vectors
-from dlcli.kernels.launch import typed_array
+from dlcli.kernels.addresses import typed_array
 from dlcli.kernels.vectors import I32, JIT_OFF, constant
 
 STRANDS = 16

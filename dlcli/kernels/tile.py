@@ -23,11 +23,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import cfunc, types
+from numba import types
 from numba.core.cgutils import alloca_once
 from numba.extending import intrinsic
 
-from dlcli.kernels import vectors
+from dlcli.kernels import machine_code, vectors
 from dlcli.kernels.vectors import I64, JIT_OFF, MACHINE, constant
 
 ROWS = MACHINE.rows  # of a float32 tile, at most
@@ -180,7 +180,6 @@ def _make_tile(itemsize: int) -> Any:
     return tile
 
 
-# At module level: Numba's disk cache misses what is made inside a function.
 _TILE32, _TILE64 = _make_tile(4), _make_tile(8)
 
 
@@ -193,13 +192,9 @@ def _tile64(record):
 
 
 @functools.cache
-def _compiled(itemsize: int) -> Any:
-    return cfunc(_SIGNATURE, cache=True)(_tile32 if itemsize == 4 else _tile64)
-
-
 def address(itemsize: int) -> int:
     """The tile of float32 (4) or float64 (8), for `call`; with the JIT off, what tells the twin the type."""
-    return itemsize if JIT_OFF else int(_compiled(itemsize).address)
+    return itemsize if JIT_OFF else machine_code.address(_tile32 if itemsize == 4 else _tile64, _SIGNATURE)
 
 
 def twin(itemsize, rows, width, a, a_row, a_k, runs, depth, offsets, b, init, init_row, out, out_row):

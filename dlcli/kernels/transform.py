@@ -182,7 +182,7 @@ _PANELS_23, _PANELS_25, _PANELS_43 = (_make_any(transposed(x.outputs), True) for
 _TAPS_23, _TAPS_25, _TAPS_43 = (_make_any(transposed(x.kernels), False) for x in (F23, F25, F43))
 
 
-@njit(cache=True)
+@njit
 def inputs(scheme, like, count, source, source_row, source_column, out, out_row, out_column):
     """Bᵀ d B: a square of the input. Strides count elements."""
     if scheme == 0:
@@ -193,7 +193,7 @@ def inputs(scheme, like, count, source, source_row, source_column, out, out_row,
         _INPUTS_43(like, count, source, source_row, source_column, out, out_row, out_column)
 
 
-@njit(cache=True)
+@njit
 def kernels(scheme, like, count, source, source_row, source_column, out, out_row, out_column):
     """G g Gᵀ: the kernel. Strides count elements."""
     if scheme == 0:
@@ -204,7 +204,7 @@ def kernels(scheme, like, count, source, source_row, source_column, out, out_row
         _KERNELS_43(like, count, source, source_row, source_column, out, out_row, out_column)
 
 
-@njit(cache=True)
+@njit
 def outputs(scheme, like, count, source, source_row, source_column, out, out_row, out_column):
     """Aᵀ p A: a square of the output from its products. Strides count elements."""
     if scheme == 0:
@@ -215,7 +215,7 @@ def outputs(scheme, like, count, source, source_row, source_column, out, out_row
         _OUTPUTS_43(like, count, source, source_row, source_column, out, out_row, out_column)
 
 
-@njit(cache=True)
+@njit
 def output_panels(scheme, like, count, source, source_row, source_column, out, out_row, out_column):
     """A dy Aᵀ; the last vector is written whole, with zeros behind ``count``. Strides count elements."""
     if scheme == 0:
@@ -226,7 +226,7 @@ def output_panels(scheme, like, count, source, source_row, source_column, out, o
         _PANELS_43(like, count, source, source_row, source_column, out, out_row, out_column)
 
 
-@njit(cache=True)
+@njit
 def kernel_gradients(scheme, like, count, source, source_row, source_column, out, out_row, out_column):
     """Gᵀ p G: the gradient of the kernel from its products. Strides count elements."""
     if scheme == 0:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlcli.kernels.launch import Kernel, Launch, Planned, array, typed_array
+from dlcli.kernels.addresses import array, typed_array
+from dlcli.kernels.launch import Kernel, Launch, Planned
 from dlcli.kernels.pool2d import SERIAL, Geometry
 
 Array = npt.NDArray[Any]

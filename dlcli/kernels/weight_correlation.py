@@ -11,9 +11,10 @@ order in the end.
 import numpy as np
 
 from dlcli.kernels import tile as tiles
+from dlcli.kernels.addresses import array, matrix, place, typed_array
 from dlcli.kernels.correlation import copy_rows_padded
 from dlcli.kernels.dense import share
-from dlcli.kernels.launch import Kernel, array, matrix, piece, place, typed_array
+from dlcli.kernels.launch import Kernel, piece
 from dlcli.kernels.panel import pack
 from dlcli.kernels.sink import ADD, UPDATE, apply_rows, settle
 from dlcli.kernels.tile import PANEL

@@ -16,7 +16,7 @@ from numba.core.cgutils import alloca_once, for_range
 from numba.extending import intrinsic
 
 from dlcli.kernels import vectors
-from dlcli.kernels.launch import typed_array
+from dlcli.kernels.addresses import typed_array
 from dlcli.kernels.vectors import I32, JIT_OFF, constant
 
 I8 = ir.IntType(8)

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from dlcli.kernels.launch import Kernel, Launch, Planned, array, place, typed_array
+from dlcli.kernels.addresses import array, place, typed_array
+from dlcli.kernels.launch import Kernel, Launch, Planned
 
 Array = npt.NDArray[Any]
 
@@ -15,7 +16,7 @@ SIGN, ALL, ONE = np.uint64(1 << 63), np.uint64((1 << 64) - 1), np.uint64(1)
 EMPTY = 29  # of a float64 that was a float32: bits that say nothing
 
 
-@njit(cache=True)
+@njit
 def _order(x, keys):
     """keys ← unsigned integers in the order of x: of negative numbers the bits, turned round; NaN is above all."""
     for i in range(x.size):
@@ -23,7 +24,7 @@ def _order(x, keys):
         keys[i] = ALL if x[i] != x[i] else (~bits if bits & SIGN else bits | SIGN)
 
 
-@njit(cache=True)
+@njit
 def _kth(keys, k, lowest):
     """The k-th largest key, the lowest bits left out, and how many keys are larger.
 

@@ -25,9 +25,10 @@ from numba import get_num_threads
 from dlcli.kernels import tile as tiles
 from dlcli.kernels import transform
 from dlcli.kernels.activation import LINEAR, activate_rows
+from dlcli.kernels.addresses import array, matrix, place
 from dlcli.kernels.constants import zeros
 from dlcli.kernels.dense import DEPTH, ORIGIN, machine_code, share
-from dlcli.kernels.launch import Kernel, Launch, Rows, array, matrix, piece, place
+from dlcli.kernels.launch import Kernel, Launch, Rows, piece
 from dlcli.kernels.panel import pack, pack_transposed
 from dlcli.kernels.sink import ADD, UPDATE, apply_rows
 from dlcli.kernels.tile import PANEL

@@ -6,10 +6,9 @@ import os
 import platform
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import dlcli
-from dlcli.cache import VARIABLE
+from dlcli import cache
 from dlcli.report.table import size
 
 EXTRAS = {"images": "PIL", "plots": "matplotlib"}  # extra → the module that it brings
@@ -65,9 +64,7 @@ def _extras(report: Report) -> None:
 
 def _kernels(report: Report) -> None:
     """Processor, threads and cache, as the kernels see them; imports them, and runs one."""
-    import dlcli.kernels  # noqa: F401  # prepares the cache before Numba is imported
-
-    import numba  # isort: skip
+    import numba
     import numpy as np
     from llvmlite import binding
 
@@ -94,14 +91,14 @@ def _kernels(report: Report) -> None:
 
 
 def _cache(report: Report) -> None:
-    folder = os.environ.get(VARIABLE)
-    if not folder:
+    folder = cache.folder()
+    if folder is None:
         report.facts["kernel cache"] = "none"
         report.warnings.append("no folder can be written: every process compiles its kernels anew")
         return
-    held = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+    held = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     report.facts["kernel cache"] = f"{folder} ({size(held)})"
-    if Path(folder).name.startswith("dlcli-"):
+    if folder.name.startswith("dlcli-"):
         report.warnings.append("the kernel cache is temporary: every process compiles its kernels anew")
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from dlcli.kernels.launch import Kernel, Launch, array
+from dlcli.kernels.addresses import array
+from dlcli.kernels.launch import Kernel, Launch
 from dlcli.kernels.strands import dot, sum_of
 
 

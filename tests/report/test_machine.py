@@ -1,7 +1,9 @@
 import importlib.metadata
+from pathlib import Path
 
 import pytest
 
+from dlcli import cache
 from dlcli.report import machine
 
 
@@ -35,7 +37,7 @@ def test_a_kernel_that_does_not_run(monkeypatch):
     assert machine.examine().problems == ["a kernel does not run: RuntimeError: no instructions"]
 
 
-@pytest.mark.parametrize(("name", "word"), [("", "compiles"), ("/nowhere/dlcli-x", "temporary")])
-def test_a_cache_that_does_not_last(monkeypatch, name, word):
-    monkeypatch.setenv("NUMBA_CACHE_DIR", name)
+@pytest.mark.parametrize(("folder", "word"), [(None, "compiles"), (Path("/nowhere/dlcli-x"), "temporary")])
+def test_a_cache_that_does_not_last(monkeypatch, folder, word):
+    monkeypatch.setattr(cache, "folder", lambda: folder)
     assert any(word in warning for warning in machine.examine().warnings)
