@@ -30,13 +30,13 @@ from dlcli.kernels.launch import Kernel, Launch, Planned, Rows, piece
 from dlcli.kernels.panel import pack, pack_strips, pack_transposed
 from dlcli.kernels.philox import held, signed
 from dlcli.kernels.sampling import sample
-from dlcli.kernels.sink import ADD, STORE, UPDATE, apply_rows
+from dlcli.kernels.sink import ADD, MOVE, STORE, UPDATE, apply_rows
 from dlcli.kernels.tile import PANEL, ROWS
 from dlcli.kernels.vectors import prefetch_rows
 
 DEPTH = 288  # steps of k in a chunk
 BLOCK_ROWS = 128 // ROWS * ROWS  # of a
-BLOCK_PANELS = 256 // PANEL  # DEPTH of each, packed, and of the rows of a fit into a second-level cache
+BLOCK_PANELS = 512 // PANEL  # DEPTH of each, packed, and of the rows of a fit into a second-level cache
 COPY_COLUMNS = 128  # of the output, from which on copying a transposed a is paid back
 COLUMNS = BLOCK_PANELS * PANEL
 STRIPS = BLOCK_ROWS * DEPTH + (2 * BLOCK_ROWS // ROWS + 2) * (PANEL + DEPTH)  # of a, copied: see `pack_strips`
@@ -84,8 +84,9 @@ def _sum_lists(
             sparse.sum_row_of(scratch, size, rows, depth, lists, m, right, columns, init, sums)
             if kind >= UPDATE:
                 apply_rows(kind, 1, columns, sums, columns, target + at, velocity + at, row, constants)
-                for following in (target + at + size * row, velocity + at + size * row):
-                    prefetch_rows(following, size * columns // LINE, LINE, 1)
+                prefetch_rows(target + at + size * row, size * columns // LINE, LINE, 1)
+                if kind != MOVE:
+                    prefetch_rows(velocity + at + size * row, size * columns // LINE, LINE, 1)
 
 
 @piece()
@@ -100,7 +101,7 @@ def _sum_tiles(
             here, at = min(height, rows - m), size * (m * row + n)
             prefetch_rows(target + at, here, size * row, size * columns)
             sums, sums_row = (out + size * (m * out_row + n), out_row) if out_row else (out, PANEL)
-            if kind >= UPDATE:
+            if kind >= UPDATE and kind != MOVE:
                 prefetch_rows(velocity + at, here, size * row, size * columns)
             init, init_row = (bias + size * (m * bias_row + n), bias_row) if bias else (sums, sums_row)
             tiles.call(
@@ -117,7 +118,7 @@ def _blocks(p, first, last, shared, scratch):
     tile, activation, function, origin, limit, size = p[5], p[6], p[7], p[8], p[9], p[10]
     a_start, a_transposed, b_start, b_transposed, bias = p[11], p[12], p[13], p[14], p[15]
     kind, target, velocity, constants = p[16], p[17], p[18], array(p[19], 3, scratch)
-    sampler, step = p[20], typed_array(p[22], 1, np.int64)[0]
+    sampler, step, drawn = p[20], typed_array(p[22], 1, np.int64)[0], p[26]  # the first row that is drawn for
     target_row = p[25]  # numbers from one row of the target to the next, see `Rows`
     updates, a_copied = kind >= UPDATE, a_transposed and columns_total >= COPY_COLUMNS
     a_row, a_k = (1, rows_total) if a_transposed else (depth_total, 1)
@@ -177,8 +178,9 @@ def _blocks(p, first, last, shared, scratch):
                         at = row * m + size * n0
                         if function != LINEAR:
                             activate(activation, function, target + at, n1 - n0)
-                        if sampler:  # nothing reads block_a any more
-                            sample(sampler, p[21], step, m, n0, n1 - n0, target + at, p[23] + at, block_a)
+                        if sampler and m >= drawn:  # nothing reads block_a any more
+                            state = p[23] + at - row * drawn
+                            sample(sampler, p[21], step, m - drawn, n0, n1 - n0, target + at, state, block_a)
 
 
 BLOCKS = Kernel(_blocks)
@@ -192,8 +194,9 @@ def _grid(rows: int, columns: int, workers: int) -> tuple[int, int]:
 
     def busiest(grid: tuple[int, int]) -> float:
         blocks = grid[0] * grid[1]
-        most = -(-blocks // workers)  # every block has nearly the mean size; packing costs about 8 rows
-        return most * (rows / grid[0] + 8) * -(-panels // grid[1])
+        most = -(-blocks // workers)  # every block has nearly the mean size
+        mine, wide = rows / grid[0], -(-panels // grid[1])
+        return most * ((mine + 8) * wide + 1.5 * mine)  # packing b costs about 8 rows, listing a 1.5 panels
 
     candidates = [
         (least_rows + i, least_columns + j)
@@ -219,7 +222,7 @@ def _product(a, a_transposed, b, b_transposed, bias, function, kind, target, vel
     arguments = (
         rows, columns, depth, *grid, *machine_code(size), function, ORIGIN, tiles.row_limit(size), size,
         a, a_transposed, b, b_transposed, bias, kind, stored, velocity if kind >= UPDATE else stored, constants,
-        *(draws or NO_DRAWS), columns if bias.ndim > 1 else 0, stored.apart,
+        *(draws or NO_DRAWS), columns if bias.ndim > 1 else 0, stored.apart, rows - len(draws[-1]) if draws else 0,
     )  # fmt: skip
     chunks = -(-depth // DEPTH)
     return [
@@ -254,7 +257,10 @@ def _draws(key, step, states):
 def forward_drawn(
     x: Array, weights: Array, bias: Array, y: Array, key: int, step: Array | int, states: Array
 ) -> list[Launch]:
-    """`forward` with sigmoid units, and states (N, units) ← 1 with probability y, else 0, while y is in cache."""
+    """`forward` with sigmoid units, and states ← 1 with probability y, else 0, while y is in cache.
+
+    states (M, units) are those of the last M rows of y, and drawn as if these were all.
+    """
     return _product(x, False, weights, False, bias, SIGMOID, STORE, y, y, bias, _draws(key, step, states))
 
 

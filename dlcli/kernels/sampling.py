@@ -19,6 +19,7 @@ from dlcli.kernels.addresses import array, number, place, typed_array
 from dlcli.kernels.exponential import exp, sigmoid
 from dlcli.kernels.launch import Kernel, Launch, Planned
 from dlcli.kernels.philox import block, draw, held, signed
+from dlcli.kernels.sink import UPDATE, settle
 
 Array = npt.NDArray[Any]
 
@@ -27,6 +28,7 @@ STEP24, EIGHT = 2.0**-24, np.uint32(8)  # uniform numbers are the upper 24 bits 
 STEP32 = 2.0**-32
 NORMAL, RECTIFIED = range(2)
 STRANDS = 16  # partial sums of a long sum, added in order
+COLUMNS = 64  # units of a task that sums over rows: whole cache lines, so that no two threads write to one
 
 
 @njit(error_model="numpy")
@@ -211,6 +213,43 @@ _ADD = Kernel(_add_rows)
 def add_to_rows(h: Array, addend: Array) -> list[Launch]:
     """h (N, units) += addend (units,)."""
     return [Launch(_ADD, h.dtype, len(h), (h, addend, h.shape[1]), parallel=h.size >= 4 * SERIAL)]
+
+
+def _contrast_columns(p, first, last, shared, scratch):
+    rows, units, split, kind = p[1], p[2], p[3], p[4]
+    constants = array(p[7], 3, scratch)
+    size = constants.itemsize
+    data, chains = array(place(scratch), COLUMNS, scratch), array(place(scratch) + COLUMNS * size, COLUMNS, scratch)
+    for task in range(first, last):
+        home = size * COLUMNS * task
+        width = min(COLUMNS, units - COLUMNS * task)
+        for i in range(width):
+            data[i] = 0
+            chains[i] = 0
+        for n in range(rows):
+            row, sums = array(p[0] + home + size * n * units, width, scratch), data if n < split else chains
+            for i in range(width):
+                sums[i] += row[i]
+        of_data, of_chains = constants.dtype.type(split), constants.dtype.type(rows - split)
+        for i in range(width):
+            chains[i] = chains[i] / of_chains - data[i] / of_data
+        target, velocity = array(p[5] + home, width, scratch), array(p[6] + home, width, scratch)
+        settle(kind, chains[:width], target, velocity, constants)
+
+
+_CONTRAST_COLUMNS = Kernel(_contrast_columns)
+
+
+@Planned
+def contrast_columns(v: Array, split: int, kind: int, target: Array, velocity: Array, constants: Array) -> list[Launch]:
+    """The mean of v (N, units) over its last rows less that over the first ``split``, sent to a sink of (units,)."""
+    arguments = (v, *v.shape, split, kind, target, velocity if kind >= UPDATE else target, constants)
+    return [
+        Launch(
+            _CONTRAST_COLUMNS, v.dtype, -(-v.shape[1] // COLUMNS), arguments, parallel=v.size >= 4 * SERIAL,
+            scratch=2 * COLUMNS * v.itemsize,
+        )
+    ]  # fmt: skip
 
 
 def _errors(p, first, last, shared, scratch):

@@ -7,7 +7,11 @@ The gradient of a parameter that several layers use comes in parts, g_1, g_2, �
 
     BEGIN: Δw ← α Δw − ε (g_1 + λ w)      CONTINUE: Δw ← Δw − ε g_i      FINISH: Δw ← Δw − ε g_n, w ← w + Δw
 
-so that no gradient is stored, and w stays until all have read it.
+so that no gradient is stored, and w stays until all have read it. Where α is 0 for good, Δw need not be kept:
+
+    MOVE: w ← w − ε (g + λ w)
+
+which has the bits of UPDATE, and reads and writes half as much.
 """
 
 from typing import Any
@@ -27,7 +31,7 @@ from dlcli.kernels.vectors import JIT_OFF, constant
 
 Array = npt.NDArray[Any]
 
-STORE, ADD, UPDATE, BEGIN, CONTINUE, FINISH = range(6)  # from UPDATE on by eq. (4)
+STORE, ADD, UPDATE, BEGIN, CONTINUE, FINISH, MOVE = range(7)  # from UPDATE on by eq. (4)
 SERIAL = 50_000  # numbers below which waking the threads costs more than it saves
 PIECE = 4096  # numbers of a task of `update`
 BLOCK, STRANDS = 65536, 16  # numbers whose squares are summed by one thread; partial sums of them
@@ -37,7 +41,7 @@ def part(kind: int, first: bool, last: bool) -> int:
     """The kind of sink for one part of a gradient, the first or the last of them, whose whole goes to ``kind``."""
     if kind == STORE:
         return STORE if first else ADD
-    if kind != UPDATE or (first and last):
+    if kind not in (UPDATE, MOVE) or (first and last):
         return kind
     return BEGIN if first else FINISH if last else CONTINUE
 
@@ -57,6 +61,10 @@ def settle(kind, gradient, target, velocity, constants):
             change = momentum * velocity[i] - rate * (gradient[i] + decay * target[i])
             velocity[i] = change
             target[i] += change
+    elif kind == MOVE:
+        rate, decay = constants[0], constants[2]
+        for i in range(gradient.size):
+            target[i] -= rate * (gradient[i] + decay * target[i])
     elif kind == BEGIN:
         rate, momentum, decay = constants[0], constants[1], constants[2]
         for i in range(gradient.size):
@@ -70,8 +78,8 @@ def settle(kind, gradient, target, velocity, constants):
                 target[i] += velocity[i]
 
 
-def _change_rows(rate, moves):
-    """Signature and code of an update of Δw, and of w where it ``moves``."""
+def _change_rows(rate, keeps, moves):
+    """Signature and code of an update of Δw, where it is kept, and of w where it ``moves``."""
     itemsize = rate.bitwidth // 8
     lanes = vectors.lanes_of(itemsize)
 
@@ -89,9 +97,13 @@ def _change_rows(rate, moves):
             w_at, v_at = builder.gep(w, [place]), builder.gep(v, [place])
             old = vectors.load(builder, w_at, lanes, mask)
             slope = builder.fadd(vectors.load(builder, g_at, lanes, mask), builder.fmul(decay, old))
-            kept = builder.fmul(momentum, vectors.load(builder, v_at, lanes, mask))
-            delta = builder.fsub(kept, builder.fmul(rate, slope))
-            results = [(delta, v_at), (builder.fadd(old, delta), w_at)][: 2 if moves else 1]
+            step, results = builder.fmul(rate, slope), []
+            if keeps:
+                kept = builder.fmul(momentum, vectors.load(builder, v_at, lanes, mask))
+                delta = builder.fsub(kept, step)
+                results.append((delta, v_at))
+            if moves:
+                results.append((builder.fadd(old, delta) if keeps else builder.fsub(old, step), w_at))
             if mask is None:
                 for value, at in results:
                     vectors.store(builder, value, at)
@@ -115,12 +127,17 @@ def _change_rows(rate, moves):
 
 @intrinsic
 def _update_rows(typing, rows, width, g, g_row, w, v, row, rate, momentum, decay):
-    return _change_rows(rate, True)
+    return _change_rows(rate, keeps=True, moves=True)
 
 
 @intrinsic
 def _begin_rows(typing, rows, width, g, g_row, w, v, row, rate, momentum, decay):
-    return _change_rows(rate, False)
+    return _change_rows(rate, keeps=True, moves=False)
+
+
+@intrinsic
+def _move_rows(typing, rows, width, g, g_row, w, v, row, rate, momentum, decay):
+    return _change_rows(rate, keeps=False, moves=True)
 
 
 def _begin_rows_twin(rows, width, g, g_row, w, v, row, rate, momentum, decay):
@@ -134,17 +151,27 @@ def _update_rows_twin(rows, width, g, g_row, w, v, row, rate, momentum, decay):
     w += v
 
 
+def _move_rows_twin(rows, width, g, g_row, w, v, row, rate, momentum, decay):
+    g, w = (vectors.view(x, (rows, width), (y, 1), rate.itemsize) for x, y in ((g, g_row), (w, row)))
+    w -= rate * (g + decay * w)
+
+
 # Eq. (4) on a block: g, w and v are addresses, rows ``g_row`` and ``row`` elements apart; edges are masked, so that
 # a narrow block costs no scalar loop. The operations and their order are those of `settle`.
 update_rows: Any = _update_rows_twin if JIT_OFF else _update_rows
 # The same, but w stays.
 begin_rows: Any = _begin_rows_twin if JIT_OFF else _begin_rows
+# The same with momentum 0, but Δw is neither read nor written.
+move_rows: Any = _move_rows_twin if JIT_OFF else _move_rows
 
 
 @njit
 def apply_rows(kind, rows, width, g, g_row, w, v, row, constants):
     """A block of a gradient, whole or in part, applied by eq. (4); see `update_rows`."""
     rate, momentum, decay = constants[0], constants[1], constants[2]
+    if kind == MOVE:
+        move_rows(rows, width, g, g_row, w, v, row, rate, momentum, decay)
+        return
     if kind > BEGIN:
         momentum, decay = constants.dtype.type(1), constants.dtype.type(0)
     if kind in (UPDATE, FINISH):

@@ -34,7 +34,7 @@ class Descent(Optimiser):
 
     states: ClassVar[tuple[str, ...]]  # arrays that each parameter has, by their names in a checkpoint
     update: ClassVar[Planned]  # (gradient, weights, *states, constants)
-    fused: ClassVar[bool] = False  # whether an ``UPDATE`` sink does the same
+    fused: ClassVar[bool] = False  # whether a sink does the same, of the kind `fused_kind`
 
     @field_validator("schedule")
     @classmethod
@@ -55,6 +55,11 @@ class Descent(Optimiser):
     @abstractmethod
     def factors(self, clock: Clock) -> tuple[float, ...]:
         """What the kernel reads beside learning rate and decay, the same for all parameters."""
+
+    @property
+    def fused_kind(self) -> int:
+        """The kind of sink that does what `update` does."""
+        return kernels.UPDATE
 
     def memory(self) -> int:
         return len(self.states) + (not self.fused or self.clip_norm is not None)
@@ -103,7 +108,7 @@ class DescentUpdater(Updater):
         if name in self.gradients:  # a sink that stores reads no more than its target
             return Sink(kernels.STORE, self.gradients[name], self.gradients[name], constants)
         (velocity,) = self._states[name]
-        return Sink(kernels.UPDATE, parameter, velocity, constants)
+        return Sink(self._options.fused_kind, parameter, velocity, constants)
 
     def begin(self, clock: Clock) -> None:
         now = (self._options.rate(clock), *self._options.factors(clock))

@@ -19,3 +19,8 @@ class Sgd(MomentumDescent):
     states: ClassVar[tuple[str, ...]] = ("momentum",)
     update: ClassVar[Planned] = sink.update
     fused: ClassVar[bool] = True
+
+    @property
+    def fused_kind(self) -> int:
+        """Δw is kept unless α is 0 for good."""
+        return sink.MOVE if self.momentum == 0 else sink.UPDATE

@@ -7,6 +7,7 @@ import pytest
 
 from dlcli.kernels import dense, sampling
 from dlcli.kernels.activation import SIGMOID
+from dlcli.kernels.sink import MOVE, STORE
 from tests.layers.naive import philox, random_words, sigmoid
 
 KEY, STEP = 0x123456789ABCDEF0, 9
@@ -66,6 +67,18 @@ def test_products_draw_what_their_means_say(rows, inputs, units, dtype, threads,
     dense.forward_transposed_drawn(x, np.ascontiguousarray(w.T), b, means, KEY, STEP, states)
     assert means.tobytes() == expected.tobytes()
     assert states.tobytes() == drawn.tobytes()
+
+
+@TYPES
+@pytest.mark.parametrize("threads_", [1, 3])
+def test_a_product_may_draw_for_its_last_rows_alone(dtype, threads, threads_):
+    rng = np.random.default_rng(3)
+    x, w, b = (np.ascontiguousarray(rng.normal(size=s), dtype) for s in ((250, 30), (30, 77), 77))
+    means, expected, states = np.empty((250, 77), dtype), np.empty((120, 77), dtype), np.empty((120, 77), dtype)
+    threads(threads_)
+    dense.forward_drawn(x, w, b, means, KEY, STEP, states)
+    sampling.binary(KEY, STEP, np.ascontiguousarray(means[130:]), expected)
+    assert states.tobytes() == expected.tobytes()
 
 
 @TYPES
@@ -142,3 +155,19 @@ def test_rows_are_weighed_and_errors_summed(dtype):
     np.testing.assert_allclose(weighed, np.concatenate([-0.5 * x[:2], 0.25 * x[2:]]), rtol=1e-6)
     sampling.add_to_rows(y, x[0].copy())
     np.testing.assert_allclose(y - x[0], before, atol=1e-6)
+
+
+@TYPES
+@pytest.mark.parametrize("shape", [(2, 1), (5, 64), (230, 200)])
+@pytest.mark.parametrize("threads_", [1, 2])
+def test_columns_of_data_and_chains_are_contrasted(shape, dtype, threads, threads_):
+    rng = np.random.default_rng(6)
+    v, split = rng.normal(size=shape).astype(dtype), shape[0] // 2
+    exact = v[split:].mean(axis=0, dtype=np.float64) - v[:split].mean(axis=0, dtype=np.float64)
+    gradient, nothing = np.empty(shape[1], dtype), np.empty(0, dtype)
+    threads(threads_)
+    sampling.contrast_columns(v, split, STORE, gradient, nothing, np.zeros(3, dtype))
+    np.testing.assert_allclose(gradient, exact, atol=1e-5 if dtype == np.float32 else 1e-13)
+    w, constants = np.ones(shape[1], dtype), np.array([0.5, 0, 0], dtype)
+    sampling.contrast_columns(v, split, MOVE, w, w, constants)
+    np.testing.assert_array_equal(w, 1 - constants[0] * gradient)

@@ -8,7 +8,7 @@ import pytest
 from dlcli.kernels.conv2d import weight_gradient as conv2d_weight_gradient
 from dlcli.kernels.dense import column_sums
 from dlcli.kernels.dense import weight_gradient as dense_weight_gradient
-from dlcli.kernels.sink import ADD, BEGIN, CONTINUE, FINISH, STORE, UPDATE, part, settle, sum_of_squares, update
+from dlcli.kernels.sink import ADD, BEGIN, CONTINUE, FINISH, MOVE, STORE, UPDATE, part, settle, sum_of_squares, update
 from tests.layers.case import spread
 
 RATE, MOMENTUM, DECAY = 0.3, 0.9, 0.05
@@ -40,23 +40,29 @@ def test_storing_and_adding_leave_the_velocity_alone_and_need_none():
     assert target.tolist() == [0, 2, 4]
 
 
-def dense_gradient(kind, target, velocity):
-    x, dy = spread((6, 4), 1), spread((6, 9), 2)
-    dense_weight_gradient(x, dy, kind, target, velocity, CONSTANTS)
+def dense_gradient(kind, target, velocity, constants=CONSTANTS):
+    x, dy = (spread(shape, seed).astype(target.dtype) for seed, shape in ((1, (6, 4)), (2, (6, 9))))
+    dense_weight_gradient(x, dy, kind, target, velocity, constants)
 
 
-def conv2d_gradient(kind, target, velocity):
-    x, dy = spread((2, 5, 4, 3), 3), spread((2, 4, 3, 6), 4)
-    conv2d_weight_gradient(x, dy, (1, 1, 0, 0, 1, 1, 1), kind, target, velocity, CONSTANTS)
+def sparse_gradient(kind, target, velocity, constants=CONSTANTS):
+    x, dy = (spread(shape, seed).astype(target.dtype) for seed, shape in ((1, (6, 5)), (2, (6, 70))))
+    x[1:4] = 0
+    dense_weight_gradient(x, dy, kind, target, velocity, constants)
 
 
-def winograd_gradient(kind, target, velocity):
-    x, dy = spread((2, 6, 5, 32), 6), spread((2, 6, 5, 33), 7)
-    conv2d_weight_gradient(x, dy, (1, 1, 1, 1, 1, 1, 1), kind, target, velocity, CONSTANTS)
+def conv2d_gradient(kind, target, velocity, constants=CONSTANTS):
+    x, dy = (spread(shape, seed).astype(target.dtype) for seed, shape in ((3, (2, 5, 4, 3)), (4, (2, 4, 3, 6))))
+    conv2d_weight_gradient(x, dy, (1, 1, 0, 0, 1, 1, 1), kind, target, velocity, constants)
 
 
-def bias_gradient(kind, target, velocity):
-    column_sums(spread((7, 5), 5), kind, target, velocity, CONSTANTS)
+def winograd_gradient(kind, target, velocity, constants=CONSTANTS):
+    x, dy = (spread(shape, seed).astype(target.dtype) for seed, shape in ((6, (2, 6, 5, 32)), (7, (2, 6, 5, 33))))
+    conv2d_weight_gradient(x, dy, (1, 1, 1, 1, 1, 1, 1), kind, target, velocity, constants)
+
+
+def bias_gradient(kind, target, velocity, constants=CONSTANTS):
+    column_sums(spread((7, 5), 5).astype(target.dtype), kind, target, velocity, constants)
 
 
 @pytest.mark.parametrize(
@@ -120,6 +126,34 @@ def test_kinds_of_parts():
         UPDATE, BEGIN, CONTINUE, FINISH,
     ]  # fmt: skip
     assert part(ADD, True, True) == part(ADD, False, False) == ADD
+    assert [part(MOVE, *place) for place in ((True, True), (True, False), (False, False), (False, True))] == [
+        MOVE, BEGIN, CONTINUE, FINISH,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("send", "shape"),
+    [
+        (dense_gradient, (4, 9)),
+        (sparse_gradient, (5, 70)),
+        (conv2d_gradient, (2, 2, 3, 6)),
+        (winograd_gradient, (3, 3, 32, 33)),
+        (bias_gradient, (5,)),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_moving_without_momentum_has_the_bits_of_an_update_and_leaves_the_velocity(send, shape, dtype):
+    w, v, constants = spread(shape, 10).astype(dtype), np.zeros(shape, dtype), CONSTANTS.astype(dtype)
+    constants[1] = 0
+    updated, moved, settled, nan = w.copy(), w.copy(), w.copy(), np.full(shape, np.nan, dtype)
+    send(UPDATE, updated, v, constants)
+    send(MOVE, moved, nan, constants)
+    assert np.isnan(nan).all()
+    assert moved.tobytes() == updated.tobytes()
+    gradient = np.empty(shape, dtype)
+    send(STORE, gradient, gradient, constants)
+    settle(MOVE, gradient.reshape(-1), settled.reshape(-1), nan.reshape(-1), constants)
+    assert settled.tobytes() == updated.tobytes()
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from dlcli.kernels.launch import Launch
 from dlcli.kernels.mean_field import mean_field
 from dlcli.layers.base import Array, ParameterSpec, Sink
 from dlcli.optim.base import Optimiser
-from dlcli.pretrain.boltzmann.learner import SHARE, Learner, Statistics, contrast, run, weighed_sums
+from dlcli.pretrain.boltzmann.learner import SHARE, Learner, Statistics, contrast, run
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ class DbmStatistics(Statistics):
         self._layers = [np.zeros((rows, len(bias)), dtype) for bias in dbm.biases]
         samples, *means = (layer[:n] for layer in self._layers)
         self._inference = mean_field.plan(samples, dbm.weights, dbm.biases[1:], means, mean_field_steps)
-        self._gradients = weighed_sums(self._layers[0], n, biases[0])
+        self._gradients = sampling.contrast_columns.plan(self._layers[0], n, *biases[0])
         for place in range(dbm.depth, 0, -1):  # from the top, since a layer is weighed once the one above has used it
             below, layer = self._layers[place - 1 : place + 1]
             self._gradients += contrast(below, layer, n, weights[place - 1], biases[place])

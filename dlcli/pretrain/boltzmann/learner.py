@@ -88,11 +88,6 @@ def run(launches: list[Launch]) -> None:
         launch.run()
 
 
-def shares(samples: int, chains: int, dtype: np.dtype) -> Array:
-    """(samples + chains, 1): −1/N of each sample, +1/M of each chain."""
-    return np.concatenate([np.full(samples, -1 / samples), np.full(chains, 1 / chains)]).astype(dtype)[:, None]
-
-
 def contrast(v: Array, h: Array, samples: int, weights: Sink, hidden_bias: Sink) -> list[Launch]:
     """Weigh the rows of h (N + M, hidden), in place, and send its sums and Vᵀ H to their sinks; v: (N + M, visible)."""
     return [
@@ -100,9 +95,3 @@ def contrast(v: Array, h: Array, samples: int, weights: Sink, hidden_bias: Sink)
         *dense.column_sums.plan(h, *hidden_bias),
         *dense.weight_gradient.plan(v, h, *weights),
     ]
-
-
-def weighed_sums(v: Array, samples: int, bias: Sink) -> list[Launch]:
-    """Send the weighed sums of the rows of v (N + M, visible), the gradient of its bias, to a sink of (visible,)."""
-    row = bias._replace(target=bias.target.reshape(1, -1), velocity=bias.velocity.reshape(1, -1))
-    return dense.weight_gradient.plan(shares(samples, len(v) - samples, v.dtype), v, *row)

@@ -45,7 +45,8 @@ class Rbm:
     factors: Factors = ONCE
 
     def up(self, key: int, time: Array, v: Array, mean: Array, states: Array | None) -> "Pass":
-        """Plan the hidden units' means (N, hidden), and their states unless None, from v (N, visible)."""
+        """Plan the hidden units' means (N, hidden), and the last M samples' states (M, hidden) unless None, from v
+        (N, visible)."""
         return Pass(self, True, key, time, v, mean, states)
 
     def down(self, key: int, time: Array, h: Array, mean: Array, states: Array | None) -> "Pass":
@@ -101,7 +102,10 @@ class Pass:
         launches = product.plan(*arguments, units.function, self._mean)
         if self._states is None:
             return [*launches, *units.means(self._mean)]
-        return [*launches, *units.draw(self._mean, self._deviation, self._states, key, time)]
+        rest = self._mean[: len(self._mean) - len(self._states)]
+        own = self._mean[len(rest) :]
+        others = units.means(rest) if len(rest) else []
+        return [*launches, *others, *units.draw(own, self._deviation, self._states, key, time)]
 
     def _plan_labels(self, key: int, time: Array) -> list[Launch]:
         """Their total inputs, a product of its own, and their softmax; the key is another than the other units'."""

@@ -8,7 +8,7 @@ from dlcli.data.pipeline import Batch
 from dlcli.kernels import sampling
 from dlcli.kernels.launch import Launch
 from dlcli.layers.base import Array, Sink
-from dlcli.pretrain.boltzmann.learner import SHARE, Statistics, contrast, run, weighed_sums
+from dlcli.pretrain.boltzmann.learner import SHARE, Statistics, contrast, run
 from dlcli.pretrain.boltzmann.rbm import Pass, Rbm
 
 
@@ -78,22 +78,28 @@ class RbmStatistics(Statistics):
         self._plan_errors()
         self._variance = self._plan_variance(sinks.log_variance) if sinks.log_variance is not None else None
         self._gradients = [
-            *weighed_sums(self._scaled, n, sinks.visible_bias),
+            *sampling.contrast_columns.plan(self._scaled, n, *sinks.visible_bias),
             *contrast(self._scaled, self.h, n, sinks.weights, sinks.hidden_bias),
         ]
 
     def _plan_chains(self) -> None:
+        """Passes in their order. The hidden means of the data and of persistent chains' last states are one product."""
         rbm, n, chains, time = self._rbm, self._n, self._chains, self._lasting.time
         up_key, down_key = self._lasting.keys
         v, h = self.v[n:], self.h[n:]
         states = self._lasting.states if chains.persistent else np.zeros_like(h)
-        self._positive = rbm.up(up_key, time, self.v[:n], self.h[:n], None if chains.persistent else states)
+        self._positive = None if chains.persistent else rbm.up(up_key, time, self.v[:n], self.h[:n], states)
         self._means = np.zeros_like(v) if chains.sample_visible else v
         self._steps: list[tuple[Pass, Pass]] = []
         for step in range(chains.steps):
-            last = step == chains.steps - 1 and not chains.persistent
             down = rbm.down(down_key, time, states, self._means, v if chains.sample_visible else None)
-            self._steps.append((down, rbm.up(up_key, time, v, h, None if last else states)))
+            if step < chains.steps - 1:
+                up = rbm.up(up_key, time, v, h, states)
+            elif chains.persistent:
+                up = rbm.up(up_key, time, self.v, self.h, states)
+            else:
+                up = rbm.up(up_key, time, v, h, None)
+            self._steps.append((down, up))
 
     def _plan_errors(self) -> None:
         """The only step's means are the reconstruction of the data, where chains start there."""
@@ -112,7 +118,8 @@ class RbmStatistics(Statistics):
         time = self._lasting.time
         with_classes(batch, self.v[: self._n], self._rbm.labels)
         time[0] = step * (1 + self._chains.steps)
-        self._positive.run()
+        if self._positive is not None:
+            self._positive.run()
         for down, up in self._steps:
             time[0] += 1
             down.run()
@@ -139,7 +146,7 @@ class RbmStatistics(Statistics):
 
     def _plan_variance(self, sink: Sink) -> tuple[Pass, list[Launch]]:
         inner = self._rbm.down(0, np.zeros(1, np.int64), self.h, self._terms, None)  # b + W h
-        return inner, weighed_sums(self._terms, self._n, sink)
+        return inner, sampling.contrast_columns.plan(self._terms, self._n, *sink)
 
     def _send_variance_gradient(self, inner: Pass, sums: list[Launch]) -> None:
         """∂(−log p) / ∂z_i with z = log σ² (Cho et al. 2011, eq. 6): −⟨t⟩_data + ⟨t⟩_model for

@@ -24,7 +24,7 @@ from dlcli.layers.base import Array, ParameterSpec, Sink
 from dlcli.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 from dlcli.network import Network
 from dlcli.optim.base import Optimiser
-from dlcli.pretrain.boltzmann.learner import Learner, Statistics, contrast, run, weighed_sums
+from dlcli.pretrain.boltzmann.learner import Learner, Statistics, contrast, run
 from dlcli.pretrain.boltzmann.rbm import Rbm
 from dlcli.pretrain.boltzmann.statistics import with_classes
 from dlcli.training.measure import measure
@@ -196,7 +196,7 @@ class UpDownStatistics(Statistics):
                 launches += dense.weight_gradient.plan(x, d, *sinks[names[0]])
                 launches += dense.column_sums.plan(d, *sinks[names[1]])
         weights, hidden_bias, visible_bias = (sinks[name] for name in self._stack.top_names)
-        launches += weighed_sums(self._v, self._n, visible_bias)
+        launches += sampling.contrast_columns.plan(self._v, self._n, *visible_bias)
         self._gradients = [*launches, *contrast(self._v, self._h, self._n, weights, hidden_bias)]
 
     def collect(self, batch: Batch, step: int) -> float:
