@@ -43,7 +43,7 @@ def make(job: dict[str, Any]) -> Made:
         source = chosen.source(nodes, network, x, None)
         objective = chosen.objective(Task(nodes, network, source, None, Sgd(learning_rate=RATE, momentum=0.0)))
         loss, sequence = 0.0, order(1, "bench", 0, SAMPLES, True)
-        for step, batch in enumerate(source.iterate(BATCH, sequence)):
+        for step, batch in enumerate(source.iterate(BATCH, sequence, room=objective.room)):
             loss = objective.step(batch, Clock(step, steps, 1)).loss
         return loss
 

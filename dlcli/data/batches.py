@@ -1,6 +1,6 @@
 """Samples → batches: order, gathering, conversion, transforms; into buffers that are used again."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import prod
 from typing import Literal, NamedTuple
 
@@ -111,11 +111,12 @@ class BatchSource:
         dtype: npt.DTypeLike = np.float32,
         *,
         epoch: Epoch | None = None,
+        room: Callable[[int], Array | None] | None = None,
     ) -> Iterator[Batch]:
         """Batches of the samples at the indices in ``order`` (default: as they stand), the last one partial.
 
-        The batches are views of one pair of buffers: each is overwritten when the next one is asked for. For ``epoch``
-        see `fill`.
+        The batches are views of one pair of buffers: each is overwritten when the next one is asked for. ``room`` may
+        give an array of so many samples, flat or not, to be x instead. For ``epoch`` see `fill`.
         """
         if order is not None:
             _check(order, len(self))
@@ -125,6 +126,10 @@ class BatchSource:
         for start in range(0, count, batch_size):
             size = min(batch_size, count - start)
             batch = whole if size == len(whole.x) else _leading(whole, size)
+            lent = None if room is None else room(size)
+            if lent is not None and lent.dtype == batch.x.dtype:
+                x = lent.reshape(batch.x.shape)
+                batch = Batch(x, x if batch.y is batch.x else batch.y)
             self._fill(piece(indices, slice(start, start + size)), *batch, epoch, CENTRE)
             yield batch
 

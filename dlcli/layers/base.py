@@ -32,7 +32,7 @@ class Sink(NamedTuple):
     ``STORE`` writes it to ``target``, ``ADD`` adds it, ``UPDATE`` takes ``target`` for the parameter w and
     ``velocity`` for Δw, and applies eq. (4) with ``constants`` = (ε, α, λ):
     Δw ← −ε g + α Δw − ε λ w; w ← w + Δw. Gradients then never stand in memory. `dlcli.kernels.sink` has the kinds for
-    gradients that come in parts.
+    gradients that come in parts, and for α = 0.
     """
 
     kind: int

@@ -92,6 +92,9 @@ class Backpropagation(Objective):
             self._updater.finish(total / n, lambda: self._pass(batch, clock, buffers)[0] / n)
         return StepResult(total, wrong, counted, parts)
 
+    def room(self, samples: int) -> Array:
+        return self.network.inputs(samples)
+
     def _pass(self, batch: Batch, clock: Clock, buffers: _Buffers) -> tuple[float, Array]:
         """The sum of the losses of a batch, its gradients where that is finite, and the main head's outputs.
 

@@ -70,7 +70,8 @@ class Loop:
         sequence = order(stage.seed, stage.name, epoch, len(stage.train), stage.shuffle)
         done = progress.step - epoch * stage.steps_per_epoch
         rest = sequence[done * stage.batch_size :]
-        for batch in stage.train.iterate(stage.batch_size, rest, epoch=Epoch(stage.seed, epoch)):
+        now = Epoch(stage.seed, epoch)
+        for batch in stage.train.iterate(stage.batch_size, rest, epoch=now, room=stage.objective.room):
             self._obey()
             result = stage.objective.step(batch, progress.clock(stage.steps_per_epoch, stage.epochs))
             progress.step += 1

@@ -36,6 +36,10 @@ class Objective(ABC):
     def step(self, batch: Batch, clock: Clock) -> StepResult:
         """Learn from one mini-batch; from one whose loss is not finite nothing, so that its cause can be found."""
 
+    def room(self, samples: int) -> Array | None:
+        """Where so many samples may be written for the next `step`, (N, …) or flat, so that it need not copy them."""
+        return None
+
     @abstractmethod
     def evaluate(self, source: BatchSource, batch_size: int) -> dict[str, float]:
         """Mean ``loss`` and, for a classification, ``error`` over a data set; changes nothing."""

@@ -104,3 +104,21 @@ def test_orders_are_functions_of_their_arguments():
     for other in order(2, "train", 0, 50), order(1, "hidden1", 0, 50), order(1, "train", 1, 50):
         assert (first != other).any()
     np.testing.assert_array_equal(order(1, "train", 3, 50, shuffle=False), np.arange(50))
+
+
+@pytest.mark.parametrize("of_input", [False, True])
+def test_batches_may_be_written_where_they_are_wanted(of_input):
+    lent = np.full(6, -1, np.float32)  # two flat samples of three numbers
+    x, y = np.arange(9.0).reshape(3, 3, 1), "input" if of_input else np.arange(3)
+    source = BatchSource(x, y, [Scale(by=2.0)])
+    expected = [(batch.x.copy(), batch.y.copy()) for batch in source.iterate(2)]
+    got = []
+    for batch in source.iterate(2, room=lambda size: lent[: 3 * size] if size == 2 else None):
+        assert np.shares_memory(batch.x, lent) == (len(batch.x) == 2)
+        assert (batch.y is batch.x) == of_input
+        got.append((batch.x.copy(), batch.y.copy()))
+    for one, other in zip(expected, got, strict=True):
+        np.testing.assert_array_equal(one[0], other[0])
+        np.testing.assert_array_equal(one[1], other[1])
+    (batch,) = source.iterate(3, dtype=np.float64, room=lambda size: np.empty((size, 3), np.float32))
+    assert batch.x.dtype == np.float64

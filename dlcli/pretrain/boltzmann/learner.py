@@ -29,6 +29,10 @@ class Statistics(ABC):
     def collect(self, batch: Batch, step: int) -> float:
         """Take the statistics of data and model; gives the sum of the samples' reconstruction errors, ½ Σ (v − v')²."""
 
+    def room(self) -> Array | None:
+        """Where a batch's samples may be written, flat, so that `collect` need not copy them."""
+        return None
+
     @abstractmethod
     def send(self) -> None:
         """Send the gradients that they make to the sinks."""
@@ -64,9 +68,7 @@ class Learner(Objective):
         return self._updater.learning_rate
 
     def step(self, batch: Batch, clock: Clock) -> StepResult:
-        statistics = self._statistics.get(len(batch.x))
-        if statistics is None:
-            statistics = self._statistics[len(batch.x)] = self.prepare(len(batch.x))
+        statistics = self._prepared(len(batch.x))
         with np.errstate(all="ignore"):  # what is no number any more is reported as a divergence
             self._updater.begin(clock)
             loss = statistics.collect(batch, clock.step)
@@ -74,6 +76,15 @@ class Learner(Objective):
                 statistics.send()
                 self._updater.finish()
         return StepResult(loss, None)
+
+    def room(self, samples: int) -> Array | None:
+        return self._prepared(samples).room()
+
+    def _prepared(self, samples: int) -> Statistics:
+        found = self._statistics.get(samples)
+        if found is None:
+            found = self._statistics[samples] = self.prepare(samples)
+        return found
 
     def tensors(self) -> dict[str, Array]:
         return self.arrays | self._updater.state

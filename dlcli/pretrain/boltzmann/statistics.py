@@ -6,7 +6,7 @@ import numpy as np
 
 from dlcli.data.pipeline import Batch
 from dlcli.kernels import sampling
-from dlcli.kernels.launch import Launch
+from dlcli.kernels.launch import Launch, address_of
 from dlcli.layers.base import Array, Sink
 from dlcli.pretrain.boltzmann.learner import SHARE, Statistics, contrast, run
 from dlcli.pretrain.boltzmann.rbm import Pass, Rbm
@@ -113,6 +113,9 @@ class RbmStatistics(Statistics):
         self._errors, self._scale = np.zeros(count), n / count
         self._error = sampling.squared_errors.plan(self.v[:count], means, self._errors)
 
+    def room(self) -> Array | None:
+        return None if self._rbm.labels else self.v[: self._n]
+
     def collect(self, batch: Batch, step: int) -> float:
         """See `Statistics`; the error is estimated from a tenth of the batch where it costs a product."""
         time = self._lasting.time
@@ -185,6 +188,7 @@ class Reconstruction:
 def with_classes(batch: Batch, v: Array, labels: int) -> None:
     """v (N, visible) ← the samples, flat, and behind them, if there are ``labels``, their classes one-hot."""
     n, size = len(batch.x), v.shape[1] - labels
-    v[:, :size] = batch.x.reshape(n, size)
+    if address_of(batch.x) != address_of(v):  # unless they have been written there at once
+        v[:, :size] = batch.x.reshape(n, size)
     for label in range(labels):
         np.equal(batch.y, label, out=v[:, size + label])
