@@ -43,6 +43,12 @@ def folder() -> Path | None:
     return next(_writable_folders(), None)
 
 
+def has(name: str) -> bool:
+    """Whether there is an entry of that name, be it damaged."""
+    place = folder()
+    return place is not None and (place / name).exists()
+
+
 def load(name: str) -> bytes | None:
     """The entry of that name; None, which is announced, where there is none or it is damaged."""
     found = _read(name)

@@ -14,9 +14,10 @@ loops. A `Launch` is a kernel with its record, made once for arrays that stay wh
 costs a microsecond, or a few where the threads are woken.
 """
 
+import contextlib
 import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import prod
 from typing import Any, NamedTuple
 
@@ -36,6 +37,7 @@ ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 # time for one.
 piece: Any = functools.partial(njit, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
+_wanted: list["Wanted"] | None = None  # in a rehearsal
 _TYPES = {4: types.float32, 8: types.float64}
 _LOCAL = threading.local()
 
@@ -73,10 +75,35 @@ class Kernel:
         """The C function of float32 (4) or float64 (8)."""
         found = self._addresses.get(itemsize)
         if found is None:
-            scratch = types.CPointer(_TYPES[itemsize])
-            signature = types.void(types.CPointer(types.int64), types.intp, types.intp, types.intp, scratch)
-            found = self._addresses[itemsize] = machine_code.address(self.body, signature)
+            found = self._addresses[itemsize] = machine_code.address(self.body, _signature(itemsize))
         return found
+
+    def entry(self, itemsize: int) -> str:
+        """The name under which the cache has it."""
+        return machine_code.entry(self.body, _signature(itemsize))
+
+
+def _signature(itemsize: int) -> Any:
+    scratch = types.CPointer(_TYPES[itemsize])
+    return types.void(types.CPointer(types.int64), types.intp, types.intp, types.intp, scratch)
+
+
+class Wanted(NamedTuple):
+    """A kernel, and the bytes of a number that it is wanted for."""
+
+    kernel: Kernel
+    itemsize: int
+
+
+@contextlib.contextmanager
+def rehearsal() -> Iterator[list[Wanted]]:
+    """Inside, launches that have never run do not run, but tell what they want."""
+    global _wanted
+    before, _wanted = _wanted, []
+    try:
+        yield _wanted
+    finally:
+        _wanted = before
 
 
 class Launch:
@@ -116,19 +143,35 @@ class Launch:
         self._kept = arguments
         self._record = np.array([_integer(argument) for argument in arguments], np.int64)
         self._p = address_of(self._record)
-        self._address = 0 if JIT_OFF else kernel.address(self.like.itemsize)
-        self._function = machine_code.function(self._address, 5)
+        self._address = 0
+        self._function: Callable[..., None] | None = None  # until it is first run
 
     def run(self) -> None:
         """Do it, on as many threads as Numba has been told to use."""
+        function = self._function or self._find()
+        if function is None:
+            return
         workers = min(get_num_threads(), self._tasks) if self._parallel else 1
         shared, scratch = _memory("shared", self._shared), _memory("scratch", workers * self._scratch)
         if JIT_OFF:
             self._run_body(workers, shared, scratch)
         elif workers == 1:
-            self._function(self._p, 0, self._tasks, shared, scratch)
+            function(self._p, 0, self._tasks, shared, scratch)
         else:
             _parallel()(self._address, self._p, self._tasks, shared, scratch, self._scratch, workers)
+
+    def _find(self) -> Callable[..., None] | None:
+        """The kernel's function; none in a rehearsal."""
+        itemsize = self.like.itemsize
+        if _wanted is not None:
+            _wanted.append(Wanted(self.kernel, itemsize))
+            return None
+        if JIT_OFF:
+            self._function = self.kernel.body
+        else:
+            self._address = self.kernel.address(itemsize)
+            self._function = machine_code.function(self._address, 5)
+        return self._function
 
     def _run_body(self, workers: int, shared: int, scratch: int) -> None:
         for worker in range(workers):
@@ -149,7 +192,8 @@ class Choice(Launch):
 
     def run(self) -> None:
         super().run()
-        for launch in self._yes if self._answer() else self._no:
+        chosen = self._yes if self._answer() else self._no
+        for launch in chosen if _wanted is None else [*self._yes, *self._no]:
             launch.run()
 
 

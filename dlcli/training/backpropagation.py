@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dlcli.data.pipeline import Batch, BatchSource
+from dlcli.kernels import ahead
+from dlcli.kernels.launch import rehearsal
 from dlcli.kernels.sink import STORE, sum_of_squares
 from dlcli.layers.base import Array, Sink
 from dlcli.losses.base import Loss
@@ -77,6 +79,7 @@ class Backpropagation(Objective):
         buffers = self._buffers.get(n)
         if buffers is None:
             buffers = self._buffers[n] = _Buffers.of(n, len(self._losses))
+            self._compile_ahead(batch, buffers)
         self._last = batch.x, clock.step
         self._updater.begin(clock)
         total, outputs = self._pass(batch, clock, buffers)
@@ -91,6 +94,14 @@ class Backpropagation(Objective):
         if math.isfinite(total):
             self._updater.finish(total / n, lambda: self._pass(batch, clock, buffers)[0] / n)
         return StepResult(total, wrong, counted, parts)
+
+    def _compile_ahead(self, batch: Batch, buffers: _Buffers) -> None:
+        """Have the kernels of a step compiled, several at once, where they are missing; nothing is computed."""
+        with rehearsal() as kernels, np.errstate(all="ignore"):
+            self.network.forward(batch.x, training=True)
+            evaluate_heads(self.network, self._losses, batch.y, buffers.losses)
+            self.network.backward(len(batch.x))
+        ahead.prepare(kernels)
 
     def room(self, samples: int) -> Array:
         return self.network.inputs(samples)

@@ -17,6 +17,7 @@ from dlcli.optim.schedules.base import Clock
 from dlcli.optim.sgd import Sgd
 from dlcli.training.backpropagation import Backpropagation
 from dlcli.training.objective import bounded
+from tests.layers.harness import layer_of
 
 RANDOM = np.random.default_rng(6)
 BATCH = Batch(RANDOM.normal(size=(8, 3)).astype(np.float32), np.arange(8) % 2)
@@ -69,7 +70,8 @@ def test_a_line_search_evaluates_the_batch_again_with_the_same_random_numbers():
         dropped.append((network.outputs(8)["dropout"] == 0).tolist())
         return outputs
 
-    with mock.patch.object(network, "forward", watched):
+    rehearsed = mock.patch.object(objective, "_compile_ahead")  # would pass forward, too, without computing anything
+    with mock.patch.object(network, "forward", watched), rehearsed:
         first, again = objective.step(BATCH, START), objective.step(BATCH, START)
     assert len(dropped) > 3
     assert all(zeros == dropped[0] for zeros in dropped)
@@ -224,3 +226,28 @@ def test_a_frozen_layers_state_stays_and_a_diagnosis_changes_none():
     after = {name: array.copy() for name, array in network.state.items()}
     objective.diagnose(BATCH)
     assert all(np.array_equal(array, after[name]) for name, array in network.state.items())
+
+
+def test_compiling_ahead_changes_nothing(monkeypatch):
+    layers = [
+        {"type": "conv2d", "filters": 3, "kernel_size": 3, "activation": "relu"},
+        {"type": "batch_norm"},
+        {"type": "max_pool2d", "size": 2},
+        {"type": "dropout", "rate": 0.5},
+        {"type": "dense", "units": 6, "activation": "sigmoid"},
+        {"type": "sparsity", "target": 0.1, "weight": 0.1, "running_mean": 0.9},
+        {"type": "dense", "units": 4},
+    ]
+    rng = np.random.default_rng(1)
+    x, y = rng.random((8, 6, 6, 2), np.float32), rng.integers(4, size=8)
+
+    def tensors(ahead):
+        if not ahead:
+            monkeypatch.setattr(Backpropagation, "_compile_ahead", lambda *_: None)
+        network = Network(Graph.build([layer_of(layer) for layer in layers], (6, 6, 2)), seed=1)
+        network.initialise()
+        objective = Backpropagation(network, SoftmaxCrossEntropy(), Sgd(learning_rate=0.1))
+        losses = [objective.step(Batch(x[:n], y[:n]), Clock(step, 3, 1)).loss for step, n in enumerate((8, 8, 5))]
+        return losses, {name: array.tobytes() for name, array in objective.tensors().items()}
+
+    assert tensors(ahead=True) == tensors(ahead=False)

@@ -1,0 +1,98 @@
+"""Kernels compiled before they run, by several processes; a rehearsal, which tells them, computes nothing."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from dlcli.kernels import activation, launch
+from dlcli.kernels.activation import CODES
+from dlcli.kernels.launch import Choice, Wanted, rehearsal
+
+PROGRAM = """
+import sys
+import numpy as np
+from dlcli import cache
+from dlcli.kernels import activation, ahead, bias, flat, machine_code, sink
+from dlcli.kernels.launch import Kernel, Wanted
+
+modules = {m.__name__: m for m in (activation, bias, flat, sink)}
+kernels = [k for m in modules.values() for k in vars(m).values() if isinstance(k, Kernel)]
+wanted = [Wanted(kernel, size) for kernel in kernels for size in (4, 8)]
+compiled, compiler = [], machine_code._compile
+machine_code._compile = lambda *arguments: compiled.append(arguments) or compiler(*arguments)
+CHANGE
+ahead.prepare(wanted)
+here = len(compiled)
+print(len(set(wanted)), here, sum(map(ahead._is_there, set(wanted))))
+for each in wanted:
+    each.kernel.address(each.itemsize)
+print(len(compiled) - here)
+"""
+
+
+@pytest.fixture
+def run(tmp_path):
+    def run(change="", threads=2):
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM.replace("CHANGE", change)],
+            env=os.environ | {"XDG_CACHE_HOME": str(tmp_path), "NUMBA_NUM_THREADS": str(threads)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return [int(number) for number in done.stdout.split()]
+
+    return run
+
+
+def test_helpers_compile_a_part_of_what_is_missing(run):
+    wanted, here, there, late = run()
+    assert wanted >= 8
+    assert 0 < here < wanted == there
+    assert late == 0
+    assert run() == [wanted, 0, wanted, 0]
+
+
+def test_a_helper_that_fails_leaves_its_share_for_later(run):
+    wanted, here, there, late = run(
+        "ahead.__name__ = 'dlcli.nowhere'; ahead._Helper.__enter__.__globals__['__name__'] = 'no'"
+    )
+    assert here + late == wanted
+    assert there >= here
+
+
+@pytest.mark.parametrize(
+    ("change", "threads"), [("", 1), ("wanted = wanted[:3]", 2), ("cache._writable_folders = lambda: iter(())", 2)]
+)
+def test_without_threads_a_folder_or_much_to_do_kernels_wait_until_they_run(run, change, threads):
+    wanted, here, there, late = run(change, threads)
+    assert (here, there) == (0, 0)
+    assert late == wanted
+
+
+def test_a_rehearsal_runs_nothing_and_tells_every_kernel():
+    x, y, z = np.full((2, 3), -1.0), np.zeros((2, 3)), np.zeros((2, 3))
+    (first,), (second,), (third,) = (activation.forward.plan(CODES["relu"], x, out) for out in (y, z, x.copy()))
+    choice = Choice(first, lambda: True, [second], [third])
+    y[:], z[:] = 7, 7
+    with rehearsal() as wanted:
+        choice.run()
+        with rehearsal() as inner:
+            second.run()
+    assert wanted == 3 * [Wanted(first.kernel, 8)]
+    assert inner == [Wanted(first.kernel, 8)]
+    assert (y == 7).all()
+    assert (z == 7).all()
+    choice.run()
+    assert not y.any()
+    assert not z.any()
+    with rehearsal() as wanted:  # what has run before runs
+        y[:] = 7
+        choice.run()
+    assert not y.any()
+    assert wanted == [Wanted(third.kernel, 8)]
+    assert launch._wanted is None
