@@ -72,6 +72,11 @@ label_option = click.option(
     metavar="CLASS|each",
     help="Clamp this class, or the next one for each chain, where the generative model has learned labels.",
 )
+start_option = click.option(
+    "--start", type=click.Choice(["noise", "data"]), default="noise", show_default=True,
+    help="Where chains start: at random pixels, or at samples of the test set (else the validation set), of the class "
+    "that is clamped.",
+)  # fmt: skip
 checkpoint_option = click.option(
     "--checkpoint", metavar="last|best|FILE", shell_complete=_complete_checkpoint,
     help="Which checkpoint of the run; by default the best, else the last.",

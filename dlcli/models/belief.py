@@ -36,7 +36,9 @@ class BeliefNetwork(Generative):
         self._recognition = tuple(machines[:-1] if recognition is None else recognition)
         self.labels = machines[-1].labels
 
-    def chains(self, count: int, seed: int, label: int | Array | None = None) -> Iterator[Array]:
+    def chains(
+        self, count: int, seed: int, label: int | Array | None = None, start: Array | None = None
+    ) -> Iterator[Array]:
         top = self._machines[-1]
         visible, hidden = top.weights.shape
         size, dtype, time = visible - top.labels, top.weights.dtype, np.zeros(1, np.int64)
@@ -45,7 +47,7 @@ class BeliefNetwork(Generative):
         down = top.down(random.key(seed, "sample", "visible"), time, h, means, v)
         up = top.up(random.key(seed, "sample", "hidden"), time, v, probabilities, h)
         below = _Descent(self._machines[:-1], seed, time, count)
-        v[:, :size] = self._start(count, seed, time)
+        v[:, :size] = self._ascend(self._random(count, seed) if start is None else start, seed, time)
         while True:
             if label is not None:
                 v[:, size:] = 0
@@ -55,16 +57,18 @@ class BeliefNetwork(Generative):
             down.run()
             yield below.run(means[:, :size], v[:, :size]).reshape(count, *self.shape).copy()
 
-    def _start(self, count: int, seed: int, time: Array) -> Array:
-        """States of the uppermost machine's visible units, but for labels: a pass up from random pixels."""
+    def _random(self, count: int, seed: int) -> Array:
+        """Random pixels (count, inputs)."""
         first, rng = (*self._recognition, self._machines[-1])[0], random.generator(seed, "sample", "start")
-        size = len(first.weights) - first.labels
-        pixels: Array = rng.integers(0, 2, (count, size))
-        if isinstance(first.visible, Gaussian):
-            pixels = rng.normal(size=(count, size))
-        states = pixels.astype(first.weights.dtype)
+        size = count, len(first.weights) - first.labels
+        pixels: Array = rng.normal(size=size) if isinstance(first.visible, Gaussian) else rng.integers(0, 2, size)
+        return pixels
+
+    def _ascend(self, pixels: Array, seed: int, time: Array) -> Array:
+        """States of the uppermost machine's visible units, but for labels: a pass up from samples (count, …)."""
+        states = pixels.reshape(len(pixels), -1).astype(self._machines[0].weights.dtype)
         for place, machine in enumerate(self._recognition):
-            means, given = np.zeros((count, machine.weights.shape[1]), states.dtype), states
+            means, given = np.zeros((len(states), machine.weights.shape[1]), states.dtype), states
             states = np.zeros_like(means)
             machine.up(random.key(seed, "sample", "ascent", place), time, given, means, states).run()
         return states

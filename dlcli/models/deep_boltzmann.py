@@ -34,10 +34,13 @@ class DeepBoltzmannMachine(Generative):
     def __init__(self, dbm: Dbm, shape: Shape, steps: int) -> None:
         self._dbm, self.shape, self._steps = dbm, shape, steps
 
-    def chains(self, count: int, seed: int, label: int | Array | None = None) -> Iterator[Array]:
+    def chains(
+        self, count: int, seed: int, label: int | Array | None = None, start: Array | None = None
+    ) -> Iterator[Array]:
         rng = random.generator(seed, "sample", "start")
         states = [np.zeros((count, len(bias)), bias.dtype) for bias in self._dbm.biases]
-        states[0][:] = rng.integers(0, 2, states[0].shape)  # hidden units follow: a first step up from random pixels
+        pixels = rng.integers(0, 2, states[0].shape) if start is None else start.reshape(states[0].shape)
+        states[0][:] = pixels  # hidden units follow: a first step up from the pixels
         gibbs = Gibbs(self._dbm, states, seed, "sample")
         for step in count_from(1):
             gibbs.run(step)

@@ -30,10 +30,14 @@ class GeneralBoltzmannMachine(Generative):
     def __init__(self, machine: Machine, shape: Shape) -> None:
         self._machine, self.shape = machine, shape
 
-    def chains(self, count: int, seed: int, label: int | Array | None = None) -> Iterator[Array]:
+    def chains(
+        self, count: int, seed: int, label: int | Array | None = None, start: Array | None = None
+    ) -> Iterator[Array]:
         machine, time = self._machine, np.zeros(1, np.int64)
-        start = random.generator(seed, "sample", "start").integers(0, 2, (count, len(machine.bias)))
-        states = start.astype(machine.bias.dtype)
+        rng = random.generator(seed, "sample", "start")
+        states = rng.integers(0, 2, (count, len(machine.bias))).astype(machine.bias.dtype)
+        if start is not None:
+            states[:, : machine.visible] = rng.random((count, machine.visible)) < start.reshape(count, -1)
         sweep = gibbs.sweeps.plan(random.key(seed, "sample"), time, machine.couplings, machine.bias, 1, states)
         while True:
             time += 1

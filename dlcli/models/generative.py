@@ -6,6 +6,8 @@ from itertools import islice
 
 import numpy as np
 
+from dlcli import random
+from dlcli.data.batches import BatchSource
 from dlcli.errors import UsageError
 from dlcli.layers.base import Array, Shape
 
@@ -22,17 +24,43 @@ class Generative(ABC):
     labels: int = 0
 
     @abstractmethod
-    def chains(self, count: int, seed: int, label: int | Array | None = None) -> Iterator[Array]:
-        """Run ``count`` chains side by side, from a random start, for ever.
+    def chains(
+        self, count: int, seed: int, label: int | Array | None = None, start: Array | None = None
+    ) -> Iterator[Array]:
+        """Run ``count`` chains side by side, for ever, from a random start, or from samples ``start`` (count, *shape).
 
         After each Gibbs step it gives the visible units' means (count, *shape), an array of its own. All is a function
         of the arguments; ``label`` clamps the class to one of the ``labels``, or each chain's to the next of several.
         """
 
 
-def after(model: Generative, steps: int, count: int, seed: int, label: int | Array | None = None) -> Array:
-    """The means (count, *shape) after so many Gibbs steps, at least one."""
-    return next(islice(model.chains(count, seed, label), steps - 1, None))
+def after(
+    model: Generative, steps: int, count: int, seed: int, label: int | Array | None = None, start: Array | None = None
+) -> Array:
+    """The means (count, *shape) after so many Gibbs steps, at least one; the arguments are those of `chains`."""
+    return next(islice(model.chains(count, seed, label, start), steps - 1, None))
+
+
+def samples_of(source: BatchSource, count: int, seed: int, label: int | Array | None = None) -> Array:
+    """Where chains may start: ``count`` samples (count, …) drawn from a data set, each of the class of its chain.
+
+    Raises
+    ------
+    UsageError: it has no sample of a class.
+    """
+    rng = random.generator(seed, "sample", "data")
+    if label is None:
+        chosen = rng.integers(len(source), size=count)
+    else:
+        wanted = np.resize(label, count)
+        places = {each: np.flatnonzero(source.y == each) for each in np.unique(wanted)}
+        missing = [str(each) for each, found in places.items() if not len(found)]
+        if missing:
+            raise UsageError(f"the data have no sample of class {', '.join(missing)} to start at")
+        chosen = np.array([rng.choice(places[each]) for each in wanted])
+    x = np.empty((count, *source.sample_shape), np.float32)
+    source.fill(chosen, x)
+    return x
 
 
 def label_of(model: Generative, classes: Sequence[int | str], name: str | None) -> int | Array | None:

@@ -5,12 +5,13 @@ from itertools import islice, product
 import numpy as np
 import pytest
 
+from dlcli.data.batches import BatchSource
 from dlcli.errors import CheckpointError, UsageError
 from dlcli.models.belief import BeliefNetwork
 from dlcli.models.deep_boltzmann import DeepBoltzmannMachine
 from dlcli.models.general_boltzmann import GeneralBoltzmannMachine
 from dlcli.models.generation import generative
-from dlcli.models.generative import after, label_of
+from dlcli.models.generative import after, label_of, samples_of
 from dlcli.models.restricted import rbm_of
 from dlcli.pretrain.boltzmann.dbm import Dbm
 from dlcli.pretrain.boltzmann.machine import Machine
@@ -280,3 +281,37 @@ def test_notes_that_are_none_of_dlcli(tmp_path, notes):
     trained.notes.update(notes)
     with pytest.raises(CheckpointError, match="its notes on hidden1 are not those of dlcli"):
         generative(trained)
+
+
+def copying(units):
+    """Weights and biases by which each unit copies the state of its partner."""
+    return 40 * np.eye(units, dtype=np.float32), np.full(units, -20, np.float32)
+
+
+START = np.array([[0, 1, 1], [1, 0, 1], [1, 1, 1], [0, 0, 0]], np.float32)
+
+
+def test_chains_may_start_at_samples():
+    weights, bias = copying(3)
+    machine = Rbm(weights, bias, bias, Binary(), Binary())
+    deep = DeepBoltzmannMachine(Dbm((weights, weights), (bias, bias, bias)), (3,), 10)
+    models = [BeliefNetwork([machine], (3,)), BeliefNetwork([machine, machine], (3,)), deep]
+    for model in models:
+        np.testing.assert_allclose(after(model, 30, 4, 1, start=START), START, atol=1e-6)
+    # A visible unit of this machine copies the next one: the first sweep makes it what that was at the start.
+    couplings = np.zeros((3, 3), np.float32)
+    couplings[0, 1] = couplings[1, 0] = 40
+    general = GeneralBoltzmannMachine(Machine(couplings, np.array([-20, -20, 0], np.float32), 3), (3,))
+    np.testing.assert_allclose(after(general, 1, 4, 1, start=START)[:, 0], START[:, 1], atol=1e-6)
+
+
+def test_starts_are_samples_of_the_classes_of_their_chains():
+    x, y = np.arange(40.0).reshape(20, 2), np.arange(20) % 4
+    source = BatchSource(x, y)
+    drawn = samples_of(source, 8, seed=1, label=np.arange(4))
+    assert (drawn[:, 0] / 2 % 4).tolist() == [0, 1, 2, 3, 0, 1, 2, 3]
+    assert (samples_of(source, 5, 1, 2)[:, 0] / 2 % 4 == 2).all()
+    np.testing.assert_array_equal(samples_of(source, 5, 1), samples_of(source, 5, 1))
+    assert not np.array_equal(samples_of(source, 5, 1), samples_of(source, 5, 2))
+    with pytest.raises(UsageError, match="no sample of class 4, 5"):
+        samples_of(source, 8, 1, np.arange(6))

@@ -8,7 +8,15 @@ import click
 from click.core import ParameterSource
 
 from dlcli.cli.inputs import Split
-from dlcli.cli.options import MOST_STEPS, checkpoint_option, examples, label_option, run_argument, threads_option
+from dlcli.cli.options import (
+    MOST_STEPS,
+    checkpoint_option,
+    examples,
+    label_option,
+    run_argument,
+    start_option,
+    threads_option,
+)
 from dlcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,6 +31,7 @@ OWN = {  # options of one kind of picture alone
     "steps": "samples",
     "seed": "samples",
     "label": "samples",
+    "start": "samples",
 }
 
 
@@ -61,6 +70,7 @@ OWN = {  # options of one kind of picture alone
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, metavar="N", help="Seed of the chains.")
 @label_option
+@start_option
 @click.option(
     "--output", type=click.Path(path_type=Path), metavar="FILE.png",
     help="By default weights.png, reconstructions.png or samples.png in the run's directory.",
@@ -69,13 +79,13 @@ OWN = {  # options of one kind of picture alone
 @threads_option
 def command(
     run: Path, what: Literal["weights", "reconstructions", "samples"], layer: str | None, pretrained: bool,
-    count: int | None, columns: int, split: Split | None, steps: int, seed: int, label: str | None, output: Path | None,
-    checkpoint: str | None,
+    count: int | None, columns: int, split: Split | None, steps: int, seed: int, label: str | None,
+    start: Literal["noise", "data"], output: Path | None, checkpoint: str | None,
 ) -> None:  # fmt: skip
     """Draw what a network has learned as tiles in a PNG file.
 
     Weights of the first layer, an image for each unit; or reconstructions, each below its original; or samples, a row
-    for each chain, from a random start to the right. A legend says what the grey levels mean.
+    for each chain, from its start to the right. A legend says what the grey levels mean.
 
     Weights are the network's present ones unless --pretrained asks for those of the RBM, Boltzmann machine or encoder
     that pretraining has left (of a layer trained by up-down, those for generation). A deep Boltzmann machine's become
@@ -96,7 +106,7 @@ def command(
         case "reconstructions":
             sheet = _reconstructions(trained, layer, count, columns, split)
         case "samples":
-            sheet = _samples(trained, layer, count, columns, steps, seed, label)
+            sheet = _samples(trained, layer, count, columns, steps, seed, label, start)
     path = output or (run if run.is_dir() else run.parent) / f"{what}.png"
     replace_file(path, sheet.draw())
     click.echo(path)
@@ -143,19 +153,26 @@ def _reconstructions(trained: "Trained", layer: str | None, count: int, columns:
 
 
 def _samples(
-    trained: "Trained", layer: str | None, count: int, columns: int, steps: int, seed: int, label: str | None
-) -> "Sheet":
+    trained: "Trained", layer: str | None, count: int, columns: int, steps: int, seed: int, label: str | None,
+    start: str,
+) -> "Sheet":  # fmt: skip
     import numpy as np
 
     from dlcli.models.generation import generative
-    from dlcli.models.generative import label_of
+    from dlcli.models.generative import label_of, samples_of
     from dlcli.models.images import image_shape
     from dlcli.report.sheet import Sheet
+    from dlcli.trained import own_data
 
     shape = image_shape(trained)
     model = generative(trained, layer)
-    chains = model.chains(count, seed, label_of(model, trained.classes, label))
+    clamped = label_of(model, trained.classes, label)
+    first, where = None, "a random start"
+    if start == "data":
+        split, source = own_data(trained)
+        first, where = samples_of(source, count, seed, clamped), f"samples of the {split} set"
+    chains = model.chains(count, seed, clamped, first)
     states = np.stack(list(islice(chains, steps - 1, steps * columns, steps)), axis=1)
-    title = f"{trained.experiment.name}: {count} chains, a row each, every {steps:,} Gibbs steps from a random start"
+    title = f"{trained.experiment.name}: {count} chains, a row each, every {steps:,} Gibbs steps from {where}"
     groups = np.repeat(np.arange(count), columns)
     return Sheet(title, states.reshape(-1, *shape), columns, groups, "chain")

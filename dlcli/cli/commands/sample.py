@@ -1,11 +1,19 @@
 """dlcli sample"""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from dlcli.cli.options import MOST_STEPS, checkpoint_option, examples, label_option, run_argument, threads_option
+from dlcli.cli.options import (
+    MOST_STEPS,
+    checkpoint_option,
+    examples,
+    label_option,
+    run_argument,
+    start_option,
+    threads_option,
+)
 from dlcli.cli.output import print_line, write_npz
 from dlcli.errors import UsageError
 
@@ -22,6 +30,7 @@ MOST_SAMPLES = 10_000_000
         "dlcli sample runs/mnist-dbn --output digits.png",
         "dlcli sample runs/mnist-dbn --count 1000 --steps 200 --output digits.npz",
         "dlcli sample runs/mnist-dbn-labels --label 7 --seed 2",
+        "dlcli sample runs/mnist-dbn-labels --label each --start data --output digits.png",
     )
 )
 @run_argument
@@ -31,10 +40,11 @@ MOST_SAMPLES = 10_000_000
 )  # fmt: skip
 @click.option(
     "--steps", type=click.IntRange(1, MOST_STEPS), default=200, show_default=True, metavar="N",
-    help="Gibbs steps from the random start of each sample's chain.",
+    help="Gibbs steps from the start of each sample's chain.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, metavar="N", help="Seed of the chains.")
 @label_option
+@start_option
 @click.option("--layer", metavar="NAME", help="The uppermost layer; by default the last of the generative model.")
 @click.option(
     "--output", type=click.Path(path_type=Path), metavar="FILE.png|FILE.npz",
@@ -43,8 +53,8 @@ MOST_SAMPLES = 10_000_000
 @checkpoint_option
 @threads_option
 def command(
-    run: Path, count: int, steps: int, seed: int, label: str | None, layer: str | None, output: Path | None,
-    checkpoint: str | None,
+    run: Path, count: int, steps: int, seed: int, label: str | None, start: Literal["noise", "data"], layer: str | None,
+    output: Path | None, checkpoint: str | None,
 ) -> None:  # fmt: skip
     """Draw samples from an RBM, a DBN or a DBM.
 
@@ -55,12 +65,14 @@ def command(
     if output is not None and output.suffix.lower() not in SUFFIXES:
         raise UsageError(f"--output {output}: expected a name that ends in {' or '.join(SUFFIXES)}")
     from dlcli.models.generation import generative
-    from dlcli.models.generative import after, label_of
-    from dlcli.trained import json_numbers, open_run
+    from dlcli.models.generative import after, label_of, samples_of
+    from dlcli.trained import json_numbers, open_run, own_data
 
     trained = open_run(run, checkpoint)
     model = generative(trained, layer)
-    samples = after(model, steps, count, seed, label_of(model, trained.classes, label))
+    clamped = label_of(model, trained.classes, label)
+    first = samples_of(own_data(trained)[1], count, seed, clamped) if start == "data" else None
+    samples = after(model, steps, count, seed, clamped, first)
     if output is None:
         for index, sample in enumerate(samples):
             print_line({"index": index, "sample": json_numbers(sample)})

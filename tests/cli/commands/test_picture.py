@@ -71,6 +71,14 @@ def test_samples_have_a_row_for_each_chain(belief, tmp_path):
             np.testing.assert_array_equal(tile(image, chain, column), expected)
 
 
+def test_chains_may_start_at_samples(belief, tmp_path):
+    words, paths = ("--count", "2", "--columns", "2", "--steps", "1"), [tmp_path / name for name in ("n.png", "d.png")]
+    for path, start in zip(paths, ("noise", "data"), strict=True):
+        assert run("picture", belief, "samples", *words, "--start", start, "--output", path).exit_code == 0
+    noise, data = map(pixels, paths)
+    assert not np.array_equal(noise, data)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -83,6 +91,7 @@ def test_samples_have_a_row_for_each_chain(belief, tmp_path):
         (["--steps", "100"], "--steps is for pictures of samples; found it with weights"),
         (["weights", "--seed", "1"], "--seed is for pictures of samples; found it with weights"),
         (["reconstructions", "--label", "1"], "--label is for pictures of samples; found it with reconstructions"),
+        (["--start", "data"], "--start is for pictures of samples; found it with weights"),
         (["samples", "--pretrained"], "--pretrained is for pictures of weights; found it with samples"),
     ],
 )

@@ -17,6 +17,14 @@ def test_one_line_a_sample(belief):
         assert parsed(run("sample", belief, *SHORT, *other)) != lines
 
 
+def test_chains_may_start_at_samples(belief):
+    noise, data = (
+        run("sample", belief, "--count", "3", "--steps", "1", "--start", start) for start in ("noise", "data")
+    )
+    assert noise.exit_code == data.exit_code == 0
+    assert noise.stdout != data.stdout
+
+
 def test_files_have_the_same(belief, tmp_path):
     expected = [line["sample"] for line in parsed(run("sample", belief, *SHORT))]
     result = run("sample", belief, *SHORT, "--output", tmp_path / "s.npz")
