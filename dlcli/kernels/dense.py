@@ -67,21 +67,22 @@ def _pack_panels(b, transposed, k0, k1, n0, n1, out):
 
 @piece()
 def _sum_lists(
-    scratch, size, rows, depth, lists, panels, width, bias, bias_row, out, out_row, kind, target, velocity, row,
+    scratch, size, rows, depth, lists, b, apart, width, bias, bias_row, out, out_row, kind, target, velocity, row,
     constants,
 ):  # fmt: skip
-    """A block of the output by the lists of its rows, some columns at a time.
+    """A block of the output by the lists of its rows, some columns at a time, ``apart`` times as far from each other
+    in b as in the output.
 
     Addresses are those of the block's first number. Sums begin with the bias, or, where that is 0, go on from ``out``;
     one after the other has the same place where ``out_row`` is 0. Where ``kind`` is one by eq. (4), they then go to
     the sink.
     """
     for n in range(0, width, sparse.COLUMNS):
-        columns, right = min(sparse.COLUMNS, width - n), panels + size * n * depth
+        columns, right = min(sparse.COLUMNS, width - n), b + size * n * apart
         for m in range(rows):
             sums, at = out + size * (m * out_row + (n if out_row else 0)), size * (m * row + n)
             init = bias + size * (m * bias_row + n) if bias else sums
-            sparse.sum_row_of(scratch, size, rows, depth, lists, m, right, columns, init, sums)
+            sparse.sum_row_of(scratch, size, rows, depth, lists, m, right, PANEL * apart, columns, init, sums)
             if kind >= UPDATE:
                 apply_rows(kind, 1, columns, sums, columns, target + at, velocity + at, row, constants)
                 prefetch_rows(target + at + size * row, size * columns // LINE, LINE, 1)
@@ -141,7 +142,11 @@ def _blocks(p, first, last, shared, scratch):
         for chunk in range(chunks):
             k0, k1 = share(chunk, chunks, depth_total)
             depth, begins, ends = k1 - k0, chunk == 0 and kind != ADD, chunk == chunks - 1
-            _pack_panels(b, b_transposed, k0, k1, n0, n1, array(panels, DEPTH * COLUMNS, scratch))
+            right, columns_apart, b_row = panels, depth, PANEL
+            if rows_total <= sparse.FEW and n1 - n0 >= sparse.COLUMNS and not b_transposed:
+                right, columns_apart, b_row = b_start + size * (k0 * columns_total + n0), 1, columns_total
+            else:
+                _pack_panels(b, b_transposed, k0, k1, n0, n1, array(panels, DEPTH * COLUMNS, scratch))
             for m0 in range(top, bottom, BLOCK_ROWS):
                 m1 = min(m0 + BLOCK_ROWS, bottom)
                 rows, width, at = m1 - m0, n1 - n0, row * m0 + size * n0
@@ -155,10 +160,10 @@ def _blocks(p, first, last, shared, scratch):
                     out, out_row = result, 0
                 sink = kind if ends else STORE
                 if width >= sparse.COLUMNS and sparse.pays(scratch, size, corner, rows, depth, a_row, a_k):
-                    sparse.list_rows(scratch, size, corner, rows, depth, a_row, a_k, block_a, result)
+                    sparse.list_rows(scratch, size, corner, rows, depth, a_row, a_k, b_row, block_a, result)
                     _sum_lists(
-                        scratch, size, rows, depth, block_a, panels, width, init, p[24], out, out_row, sink,
-                        target + at, velocity + at, target_row, constants,
+                        scratch, size, rows, depth, block_a, right, columns_apart, width, init, p[24], out, out_row,
+                        sink, target + at, velocity + at, target_row, constants,
                     )  # fmt: skip
                 else:
                     strips = (rows + limit - 1) // limit

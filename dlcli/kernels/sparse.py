@@ -31,6 +31,7 @@ from dlcli.kernels.vectors import I32, I64, JIT_OFF, MACHINE, constant
 WIDEST = 8 * MACHINE.size // 4  # sums that a list can pass at once
 COLUMNS = min(64, WIDEST) // PANEL * PANEL  # of a packed b that it does: enough to hide a multiply-add's latency
 MOST = 0.45  # of a block that is not zero
+FEW = 2  # rows for which b is not worth packing: lists read it in place, however long they are
 TURNED = MACHINE.size // 4  # rows of a transposed block that are turned together, at most
 AT_ONCE = 4  # numbers of a vector that a list takes without asking how many there are
 
@@ -231,7 +232,7 @@ def pays(like, size, start, rows, depth, a_row, a_k):
     found = 0
     for m in range(lines):
         found += not_zero(array(start + size * m * step, length, like))
-    return found <= MOST * rows * depth
+    return rows <= FEW or found <= MOST * rows * depth
 
 
 @register_jitable
@@ -243,7 +244,7 @@ def room(numbers):
 @register_jitable
 def capacity(rows, depth):
     """The same for all the lists of a block that `pays`."""
-    return room(int(MOST * rows * depth))
+    return room(rows * depth if rows <= FEW else int(MOST * rows * depth))
 
 
 @piece()
@@ -265,8 +266,11 @@ def list_one(like, size, source, depth, step, places, values, count):
 
 
 @piece()
-def list_rows(like, size, start, rows, depth, a_row, a_k, lists, turned):
-    """Write the lists of a block of a that `pays`; ``turned``: scratch for a vector's rows of a transposed block."""
+def list_rows(like, size, start, rows, depth, a_row, a_k, step, lists, turned):
+    """Write the lists of a block of a that `pays`; b's rows are ``step`` numbers apart.
+
+    ``turned``: scratch for a vector's rows of a transposed block.
+    """
     starts, places = typed_array(lists, rows + 1, np.int64), lists + 8 * (rows + 1)
     values = places + 4 * capacity(rows, depth)
     lanes, count = MACHINE.size // size, 0
@@ -278,17 +282,18 @@ def list_rows(like, size, start, rows, depth, a_row, a_k, lists, turned):
             if m % lanes == 0:
                 turn(like, size, start + size * m, min(lanes, rows - m), depth, a_k, turned)
             source = turned + size * (m % lanes) * depth
-        count = list_one(like, size, source, depth, PANEL, places, values, count)
+        count = list_one(like, size, source, depth, step, places, values, count)
     starts[rows] = count
 
 
 @piece()
-def sum_row_of(like, size, rows, depth, lists, m, panels, width, init, out):
-    """Sums of row m of the block listed in ``lists``: ``width`` ≤ COLUMNS columns, b's panels each ``depth`` long."""
+def sum_row_of(like, size, rows, depth, lists, m, b, panel_step, width, init, out):
+    """Sums of row m of the block listed in ``lists``: ``width`` ≤ COLUMNS columns, each `PANEL` of them ``panel_step``
+    numbers from the one before."""
     starts, most = typed_array(lists, rows + 1, np.int64), capacity(rows, depth)
     begin, places = starts[m], lists + 8 * (rows + 1)
     values = places + 4 * most
     sum_row(
-        array(init, 1, like)[0], starts[m + 1] - begin, places + 4 * begin, values + size * begin, panels,
-        depth * PANEL, width, init, out,
+        array(init, 1, like)[0], starts[m + 1] - begin, places + 4 * begin, values + size * begin, b, panel_step, width,
+        init, out,
     )  # fmt: skip
