@@ -10,13 +10,14 @@ import functools
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dlcli
 
-VARIABLE = "NUMBA_CACHE_DIR"  # a base folder of the user's own
+VARIABLE = "NUMBA_CACHE_DIR"  # names a folder of the user's own, instead of XDG_CACHE_HOME
 PREFIX = "kernels-"
 COMPILING = "compiling kernels for this machine; the next run finds them compiled"
 
@@ -41,6 +42,12 @@ def _announce() -> None:
 def folder() -> Path | None:
     """Where entries are; where nothing lasting can be written a temporary folder of this process, or not even that."""
     return next(_writable_folders(), None)
+
+
+def lasts() -> bool:
+    """Whether other processes find the entries."""
+    place = folder()
+    return place is not None and place.name.startswith(PREFIX)
 
 
 def has(name: str) -> bool:
@@ -98,8 +105,8 @@ def _digest(content: bytes) -> bytes:
 def _writable_folders() -> Iterator[Path]:
     """Folders to try, best first, each made when its turn comes."""
     with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: no home
-        own = os.environ.get(VARIABLE)
-        yield _versioned(Path(own or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dlcli"))
+        base = os.environ.get(VARIABLE) or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        yield _versioned(Path(base) / "dlcli")
     with contextlib.suppress(OSError):
         temporary = tempfile.mkdtemp(prefix="dlcli-")
         atexit.register(shutil.rmtree, temporary, ignore_errors=True)
@@ -115,7 +122,8 @@ def _versioned(base: Path) -> Path:
         for old in base.glob(f"{PREFIX}*"):
             shutil.rmtree(old, ignore_errors=True)
         found.mkdir(mode=0o700, exist_ok=True)
-    if found.stat().st_uid != os.getuid():
-        raise PermissionError(f"{found} belongs to another user")
+    status = found.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o022:
+        raise PermissionError(f"{found} belongs to others, too")
     with tempfile.TemporaryFile(dir=found):
         return found

@@ -12,7 +12,7 @@ from dlcli import random
 from dlcli.backward import LOSSES, Backward, plan
 from dlcli.graph import SAMPLES, Graph, Node
 from dlcli.kernels import accumulate
-from dlcli.kernels.launch import Launch, address_of
+from dlcli.kernels.launch import Launch, begins
 from dlcli.kernels.sink import part
 from dlcli.layers.base import Array, Arrays, BufferSpec, Layer, Shape, Sink
 
@@ -99,7 +99,7 @@ class Network:
         """Say where gradients go, by parameter; those without a sink are not computed.
 
         A parameter in ``graph.shared`` gets its gradient in parts, whose sum a ``STORE`` sink has in the end; an
-        ``UPDATE`` is done when the last has come.
+        ``UPDATE``, or ``MOVE``, is done when the last has come.
         What the network has passed forward before is gone.
         A layer with state none of whose parameters has a sink is frozen: its state stays as it is, too.
         """
@@ -120,7 +120,7 @@ class Network:
         views = self._batch(len(x))
         if x.shape[1:] != self.graph.input_shape:
             raise ValueError(f"found samples of shape {x.shape[1:]}, expected {self.graph.input_shape}")
-        if address_of(x) != address_of(self._inputs):  # see `inputs`
+        if not begins(self._inputs, x):
             np.copyto(self._inputs[: len(x)], x, casting="unsafe")
         for layer, arrays, mode in views.training if training else views.evaluation:
             layer.forward(arrays, mode, step)

@@ -106,6 +106,23 @@ def test_the_hash_is_of_every_kernel_file(tmp_path, monkeypatch):
     assert len({first, second, cache.kernel_hash()}) == 3
 
 
+def test_a_folder_that_others_can_write_to_is_not_used(run, folder):
+    folder.mkdir(parents=True)
+    folder.chmod(0o777)
+    assert run() == "1"
+    assert not list(folder.iterdir())
+    folder.rmdir()
+    folder.symlink_to(folder.parent)
+    assert run() == "1"
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_a_kernel_whose_module_has_changed_is_compiled_again(run, tmp_path):
+    assert run() == "1"
+    (tmp_path / "kernel.py").write_text(KERNEL + "\n")
+    assert run() == "1"
+
+
 @pytest.mark.parametrize("size", [0, 20, -1])
 def test_a_truncated_entry_is_compiled_again(run, folder, size):
     run()
@@ -129,9 +146,11 @@ def test_an_entry_that_calls_what_is_not_there_is_compiled_again(run, folder):
 
 
 def test_a_cache_of_the_users_own_is_used(run, folder, tmp_path):
+    (tmp_path / "own" / "kernels-mine").mkdir(parents=True)
     run(NUMBA_CACHE_DIR=str(tmp_path / "own"))
-    assert list((tmp_path / "own" / folder.name).iterdir())
+    assert list((tmp_path / "own" / "dlcli" / folder.name).iterdir())
     assert not folder.exists()
+    assert (tmp_path / "own" / "kernels-mine").exists()
 
 
 def test_the_xdg_folder_is_used(run, folder, tmp_path):

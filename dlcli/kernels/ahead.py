@@ -4,35 +4,38 @@ Helpers go through the missing kernels from the last to the first, this process 
 helper has compiled is found in the cache. Nothing depends on them: what is missing still is compiled when it is run.
 """
 
+import contextlib
 import importlib
 import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 from numba import get_num_threads
 
 from dlcli import cache
 from dlcli.kernels.launch import Kernel, Wanted
+from dlcli.kernels.vectors import JIT_OFF
 
 FEW = 4  # kernels for each process: fewer are compiled as soon as a helper has started
 
 
 def prepare(wanted: Sequence[Wanted]) -> None:
     """Compile those that the cache does not have, if they are many, on as many processes as Numba has threads."""
+    if JIT_OFF or not cache.lasts():
+        return
     missing = [each for each in dict.fromkeys(wanted) if not _is_there(each)]
     helpers = min(get_num_threads(), len(missing) // FEW) - 1
-    if helpers < 1 or cache.folder() is None:
+    if helpers < 1:
         return
-    with ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         running = [stack.enter_context(_Helper(missing[first::helpers][::-1])) for first in range(helpers)]
         for each in missing:
             if not _is_there(each) and all(helper.now() != each for helper in running):
                 each.kernel.address(each.itemsize)
         for helper in running:
-            helper.process.wait()
+            helper.wait()
 
 
 def _is_there(wanted: Wanted) -> bool:
@@ -44,28 +47,36 @@ class _Helper:
 
     def __init__(self, share: Sequence[Wanted]) -> None:
         self.share = share
+        self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "_Helper":
         names = [f"{kernel.body.__module__}:{kernel.body.__name__}:{itemsize}" for kernel, itemsize in self.share]
         folders = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", __name__, *names],
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(folders)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        with contextlib.suppress(OSError):  # no more processes, or no memory for one
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", __name__, *names],  # -P: nothing of the working directory is imported
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(folders)},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
         return self
 
     def now(self) -> Wanted | None:
         """What it is at."""
-        if self.process.poll() is not None:
+        if self._process is None or self._process.poll() is not None:
             return None
         return next((each for each in self.share if not _is_there(each)), None)
 
+    def wait(self) -> None:
+        """Until it has done its share."""
+        if self._process is not None:
+            self._process.wait()
+
     def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.wait()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
 
 def main(names: Sequence[str]) -> None:

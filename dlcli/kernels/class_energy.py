@@ -12,6 +12,7 @@ import numpy.typing as npt
 from numba import njit
 
 from dlcli.kernels.addresses import array, place
+from dlcli.kernels.constants import COLUMNS
 from dlcli.kernels.exponential import exp, log1p, sigmoid
 from dlcli.kernels.launch import Kernel, Launch, Planned
 from dlcli.kernels.strands import sum_of
@@ -19,7 +20,6 @@ from dlcli.kernels.strands import sum_of
 Array = npt.NDArray[Any]
 
 SERIAL = 20_000  # terms below which waking the threads costs more than it saves
-COLUMNS = 64  # hidden units of a task: whole cache lines, so that no two threads write to one
 
 
 @njit(error_model="numpy")

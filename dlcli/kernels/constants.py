@@ -1,4 +1,4 @@
-"""Zeros and ones that kernels read: one array per type, grown to the largest need and kept."""
+"""What many kernels use: zeros and ones, an array per type, grown to the largest need and kept; and a task's width."""
 
 import threading
 from collections.abc import Callable
@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
+COLUMNS = 64  # units of a task that sums over rows: whole cache lines, so that no two threads write to one
 _LOCAL = threading.local()
 
 

@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from dlcli.kernels.addresses import array, number, place, typed_array
+from dlcli.kernels.constants import COLUMNS
 from dlcli.kernels.launch import Kernel, Launch, Planned
 from dlcli.kernels.sink import settle
 
 Array = npt.NDArray[Any]
 
 SERIAL = 20_000  # numbers below which waking the threads costs more than it saves
-COLUMNS = 64  # units of a task: whole cache lines, so that no two threads write to one
 
 
 def _mean_squares(p, first, last, shared, scratch):

@@ -197,7 +197,7 @@ def _correlate(
     packing = (flat, *flat.shape, transposed, depth, width, groups, plan.phases, phases, plan.taps, len(plan.taps),
                plan.packed)  # fmt: skip
     walking = (
-        per_image, *dense.machine_code(size), function, tiles.row_limit(size), x, images * x.shape[1],
+        per_image, *dense.code(size), function, tiles.row_limit(size), x, images * x.shape[1],
         x.shape[2] * x.shape[3], target, images * y.shape[1], y.shape[2] * target.apart, bias, y.shape[3], plan.phases,
         phases, plan.runs, plan.run_rows, len(plan.run_rows), *plan.window, *plan.sizes, target.apart, plan.scratch,
     )  # fmt: skip

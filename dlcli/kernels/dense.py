@@ -2,7 +2,8 @@
 
 All four are one blocked product, target = f(a · b + bias), on the tile of `dlcli.kernels.tile`. The output is cut into
 blocks of rows and of panels, dealt out to the threads; a block's sum is cut into chunks of k. Per chunk the panels of
-b are packed into the second-level cache; one of them at a time stays in the first, while the rows of a pass through.
+b are packed; one of them at a time stays in the first-level cache, while the rows of a pass through. One or two rows
+go by lists instead (`dlcli.kernels.sparse`), which read b where it is.
 Rows of a are read in place. Where a is transposed, a tile's rows are side by side, and its steps of k far apart: then
 the block of a is copied too, unless few columns would share the copy.
 
@@ -36,7 +37,7 @@ from dlcli.kernels.vectors import prefetch_rows
 
 DEPTH = 288  # steps of k in a chunk
 BLOCK_ROWS = 128 // ROWS * ROWS  # of a
-BLOCK_PANELS = 512 // PANEL  # DEPTH of each, packed, and of the rows of a fit into a second-level cache
+BLOCK_PANELS = 512 // PANEL  # so many that few threads share the rows of a, which each prepares for itself
 COPY_COLUMNS = 128  # of the output, from which on copying a transposed a is paid back
 COLUMNS = BLOCK_PANELS * PANEL
 STRIPS = BLOCK_ROWS * DEPTH + (2 * BLOCK_ROWS // ROWS + 2) * (PANEL + DEPTH)  # of a, copied: see `pack_strips`
@@ -212,7 +213,7 @@ def _grid(rows: int, columns: int, workers: int) -> tuple[int, int]:
 
 
 @cache
-def machine_code(itemsize: int) -> tuple[int, int]:
+def code(itemsize: int) -> tuple[int, int]:
     """The addresses of the tile and of the activation functions."""
     return tiles.address(itemsize), activations.address(itemsize)
 
@@ -225,7 +226,7 @@ def _product(a, a_transposed, b, b_transposed, bias, function, kind, target, vel
     size = target.itemsize
     stored = Rows(target)
     arguments = (
-        rows, columns, depth, *grid, *machine_code(size), function, ORIGIN, tiles.row_limit(size), size,
+        rows, columns, depth, *grid, *code(size), function, ORIGIN, tiles.row_limit(size), size,
         a, a_transposed, b, b_transposed, bias, kind, stored, velocity if kind >= UPDATE else stored, constants,
         *(draws or NO_DRAWS), columns if bias.ndim > 1 else 0, stored.apart, rows - len(draws[-1]) if draws else 0,
     )  # fmt: skip

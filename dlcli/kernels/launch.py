@@ -37,7 +37,6 @@ ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 # time for one.
 piece: Any = functools.partial(njit, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
-_wanted: list["Wanted"] | None = None  # in a rehearsal
 _TYPES = {4: types.float32, 8: types.float64}
 _LOCAL = threading.local()
 
@@ -98,12 +97,18 @@ class Wanted(NamedTuple):
 @contextlib.contextmanager
 def rehearsal() -> Iterator[list[Wanted]]:
     """Inside, launches that have never run do not run, but tell what they want."""
-    global _wanted
-    before, _wanted = _wanted, []
+    before, wanted = _wanted(), list[Wanted]()
+    _LOCAL.wanted = wanted
     try:
-        yield _wanted
+        yield wanted
     finally:
-        _wanted = before
+        _LOCAL.wanted = before
+
+
+def _wanted() -> list[Wanted] | None:
+    """What launches of this thread tell it to, in a rehearsal."""
+    found: list[Wanted] | None = _LOCAL.__dict__.get("wanted")
+    return found
 
 
 class Launch:
@@ -163,8 +168,9 @@ class Launch:
     def _find(self) -> Callable[..., None] | None:
         """The kernel's function; none in a rehearsal."""
         itemsize = self.like.itemsize
-        if _wanted is not None:
-            _wanted.append(Wanted(self.kernel, itemsize))
+        wanted = _wanted()
+        if wanted is not None:
+            wanted.append(Wanted(self.kernel, itemsize))
             return None
         if JIT_OFF:
             self._function = self.kernel.body
@@ -193,7 +199,7 @@ class Choice(Launch):
     def run(self) -> None:
         super().run()
         chosen = self._yes if self._answer() else self._no
-        for launch in chosen if _wanted is None else [*self._yes, *self._no]:
+        for launch in chosen if _wanted() is None else [*self._yes, *self._no]:
             launch.run()
 
 
@@ -222,6 +228,11 @@ class _Scratch:
 def address_of(array: Array) -> int:
     """Where an array's first element lies."""
     return int(array.__array_interface__["data"][0])
+
+
+def begins(buffer: Array, x: Array) -> bool:
+    """Whether x, a contiguous array, is the beginning of a contiguous buffer."""
+    return address_of(x) == address_of(buffer) and x.dtype == buffer.dtype and x.flags.c_contiguous
 
 
 def _integer(argument: Argument) -> int:

@@ -217,7 +217,7 @@ def forward(x: Array, weights: Array, bias: Array, geometry: Geometry, function:
     sizes, positions = _sizes(x, weights, y, geometry), y.shape[1] * y.shape[2]
     if bias.shape != y.shape[1:]:
         raise ValueError(f"found biases of shape {bias.shape} for outputs of shape {y.shape[1:]}")
-    more = (bias, dense.machine_code(y.itemsize)[1], function)
+    more = (bias, dense.code(y.itemsize)[1], function)
     return _launch(_OUTPUTS, positions, sizes, x, weights, y, more, prod(weights.shape[2:5]) * PANEL)
 
 

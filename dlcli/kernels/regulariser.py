@@ -7,13 +7,13 @@ import numpy as np
 import numpy.typing as npt
 
 from dlcli.kernels.addresses import array, number, place, typed_array
+from dlcli.kernels.constants import COLUMNS
 from dlcli.kernels.launch import Kernel, Launch, Planned
 
 Array = npt.NDArray[Any]
 
 SERIAL = 40_000  # activities below which waking the threads costs more than it saves
 STRANDS = 16  # partial sums of a long sum
-COLUMNS = 64  # units of a task: whole cache lines, so that no two threads write to one
 
 
 def _by_units(kernel: Kernel, h: Array, arguments: tuple[Any, ...], scratch: int = 0) -> Launch:

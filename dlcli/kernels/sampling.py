@@ -16,6 +16,7 @@ from numba.extending import intrinsic
 
 from dlcli.kernels import machine_code, noise, vectors
 from dlcli.kernels.addresses import array, number, place, typed_array
+from dlcli.kernels.constants import COLUMNS
 from dlcli.kernels.exponential import exp, sigmoid
 from dlcli.kernels.launch import Kernel, Launch, Planned
 from dlcli.kernels.philox import block, draw, held, signed
@@ -28,7 +29,6 @@ STEP24, EIGHT = 2.0**-24, np.uint32(8)  # uniform numbers are the upper 24 bits 
 STEP32 = 2.0**-32
 NORMAL, RECTIFIED = range(2)
 STRANDS = 16  # partial sums of a long sum, added in order
-COLUMNS = 64  # units of a task that sums over rows: whole cache lines, so that no two threads write to one
 
 
 @njit(error_model="numpy")

@@ -31,6 +31,7 @@ from dlcli.kernels.vectors import I32, I64, JIT_OFF, MACHINE, constant
 WIDEST = 8 * MACHINE.size // 4  # sums that a list can pass at once
 COLUMNS = min(64, WIDEST) // PANEL * PANEL  # of a packed b that it does: enough to hide a multiply-add's latency
 MOST = 0.45  # of a block that is not zero
+SAMPLE = 8  # one line of so many is counted first: most blocks are far from `MOST`
 FEW = 2  # rows for which b is not worth packing: lists read it in place, however long they are
 TURNED = MACHINE.size // 4  # rows of a transposed block that are turned together, at most
 AT_ONCE = 4  # numbers of a vector that a list takes without asking how many there are
@@ -227,12 +228,22 @@ not_zero: Any = np.count_nonzero if JIT_OFF else _not_zero  # numbers of an arra
 
 @piece()
 def pays(like, size, start, rows, depth, a_row, a_k):
-    """Whether few enough of a block's numbers are not zero; a[m, k] is ``start[m · a_row + k · a_k]``."""
+    """Whether few enough of a block's numbers are not zero; a[m, k] is ``start[m · a_row + k · a_k]``.
+
+    Where it is true, they are; where a sample says that they are too many, no more are counted.
+    """
+    if rows <= FEW:
+        return True
     lines, length, step = (rows, depth, a_row) if a_k == 1 else (depth, rows, a_k)
+    found = 0
+    for m in range(0, lines, SAMPLE):
+        found += not_zero(array(start + size * m * step, length, like))
+    if found > MOST * length * ((lines + SAMPLE - 1) // SAMPLE):
+        return False
     found = 0
     for m in range(lines):
         found += not_zero(array(start + size * m * step, length, like))
-    return rows <= FEW or found <= MOST * rows * depth
+    return found <= MOST * rows * depth
 
 
 @register_jitable

@@ -27,7 +27,7 @@ from dlcli.kernels import transform
 from dlcli.kernels.activation import LINEAR, activate_rows
 from dlcli.kernels.addresses import array, matrix, place
 from dlcli.kernels.constants import zeros
-from dlcli.kernels.dense import DEPTH, ORIGIN, machine_code, share
+from dlcli.kernels.dense import DEPTH, ORIGIN, code, share
 from dlcli.kernels.launch import Kernel, Launch, Rows, piece
 from dlcli.kernels.panel import pack, pack_transposed
 from dlcli.kernels.sink import ADD, UPDATE, apply_rows
@@ -296,7 +296,7 @@ def correlate(
     flat = weights.reshape(-1, weights.shape[3])
     weighing = (flat, *flat.shape, backward, depth, wide, groups, size, scheme, r, side)
     walking = (
-        *machine_code(size), function, ORIGIN, tiles.row_limit(size), size, x, height, width, channels, *padding,
+        *code(size), function, ORIGIN, tiles.row_limit(size), size, x, height, width, channels, *padding,
         target, out_height, out_width, target.apart, depth, wide, groups, bias, zeros(y.dtype, max(depth, wide)), total,
         tasks, most, scheme, m, side,
     )  # fmt: skip

@@ -14,8 +14,9 @@ class Updater(ABC):
 
     Attributes
     ----------
-    sinks: a parameter's sink, by name. Where it is an ``UPDATE``, the backward pass itself changes the parameter.
-    gradients: the stored gradient of each parameter whose sink is not an ``UPDATE``.
+    sinks: a parameter's sink, by name. Where it is an ``UPDATE`` or a ``MOVE``, the backward pass itself changes the
+        parameter.
+    gradients: the stored gradient of each parameter whose sink is neither.
     state: arrays that a checkpoint keeps, by name (``momentum/hidden1/weights``). With the parameters and the clock,
         they decide what a step does.
     learning_rate: the rate ε in force, for the log.

@@ -22,5 +22,5 @@ class Sgd(MomentumDescent):
 
     @property
     def fused_kind(self) -> int:
-        """Δw is kept unless α is 0 for good."""
+        """Where α is 0 for good, Δw stays as it is, 0: only a parameter that several layers share needs its memory."""
         return sink.MOVE if self.momentum == 0 else sink.UPDATE

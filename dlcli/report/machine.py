@@ -98,7 +98,7 @@ def _cache(report: Report) -> None:
         return
     held = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     report.facts["kernel cache"] = f"{folder} ({size(held)})"
-    if folder.name.startswith("dlcli-"):
+    if not cache.lasts():
         report.warnings.append("the kernel cache is temporary: every process compiles its kernels anew")
 
 

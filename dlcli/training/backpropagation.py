@@ -126,6 +126,7 @@ class Backpropagation(Objective):
         return {nodes[head].name: float(np.add.reduce(own)) for head, own in zip(heads, losses, strict=True)}
 
     def evaluate(self, source: BatchSource, batch_size: int) -> dict[str, float]:
+        self._keep_last()
         return measure(self.network, self._loss, source, batch_size).metrics()
 
     def tensors(self) -> dict[str, Array]:
@@ -141,6 +142,7 @@ class Backpropagation(Objective):
 
     def diagnose(self, batch: Batch) -> dict[str, float]:
         """Per layer with weights: norms of gradient and weights, and the mean absolute output."""
+        self._keep_last()
         n = len(batch.x)
         gradients = {name: np.zeros_like(array) for name, array in self.network.parameters.items()}
         unused = np.zeros(3, self.network.dtype)
@@ -161,6 +163,11 @@ class Backpropagation(Objective):
                 result[f"weight_norm/{node.name}"] = _norm(self.network.parameters[weights])
                 result[f"activity/{node.name}"] = activity[node.name]
         return result
+
+    def _keep_last(self) -> None:
+        """Other samples are to pass the network, in whose memory the last step's may be."""
+        if self._last is not None:
+            self._last = self._last[0].copy(), self._last[1]
 
     def first_bad_layer(self) -> str:
         nodes, outputs = self.network.graph.nodes, {}

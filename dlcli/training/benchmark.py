@@ -111,6 +111,9 @@ def benchmark(objective: Backpropagation, source: BatchSource, batch_size: int, 
     Diverged: the loss at the initial parameters is not finite; a step ends early then.
     """
     batch, batch_ms = _batch(source, batch_size)
+    x = objective.room(batch_size).reshape(batch.x.shape)  # where training has them written
+    x[...] = batch.x
+    batch = Batch(x, x if batch.y is batch.x else batch.y)
 
     def series(count: int) -> list[float]:
         clocks = (Clock(step, source.batches(batch_size), 1) for step in range(count))

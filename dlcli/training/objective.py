@@ -37,7 +37,10 @@ class Objective(ABC):
         """Learn from one mini-batch; from one whose loss is not finite nothing, so that its cause can be found."""
 
     def room(self, samples: int) -> Array | None:
-        """Where so many samples may be written for the next `step`, (N, …) or flat, so that it need not copy them."""
+        """Where so many samples may be written for the next `step`, (N, …) or flat, so that it need not copy them.
+
+        They are there until the next step or evaluation.
+        """
         return None
 
     @abstractmethod

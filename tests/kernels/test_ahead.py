@@ -1,15 +1,18 @@
 """Kernels compiled before they run, by several processes; a rehearsal, which tells them, computes nothing."""
 
+import importlib
 import os
+import pkgutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
+from dlcli import kernels
 from dlcli.kernels import activation, launch
 from dlcli.kernels.activation import CODES
-from dlcli.kernels.launch import Choice, Wanted, rehearsal
+from dlcli.kernels.launch import Choice, Kernel, Wanted, rehearsal
 
 PROGRAM = """
 import sys
@@ -37,7 +40,7 @@ print(len(compiled) - here)
 def run(tmp_path):
     def run(change="", threads=2):
         done = subprocess.run(
-            [sys.executable, "-c", PROGRAM.replace("CHANGE", change)],
+            [sys.executable, "-P", "-c", PROGRAM.replace("CHANGE", change)],
             env=os.environ | {"XDG_CACHE_HOME": str(tmp_path), "NUMBA_NUM_THREADS": str(threads)},
             capture_output=True,
             text=True,
@@ -57,21 +60,57 @@ def test_helpers_compile_a_part_of_what_is_missing(run):
     assert run() == [wanted, 0, wanted, 0]
 
 
-def test_a_helper_that_fails_leaves_its_share_for_later(run):
-    wanted, here, there, late = run(
-        "ahead.__name__ = 'dlcli.nowhere'; ahead._Helper.__enter__.__globals__['__name__'] = 'no'"
-    )
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ahead.sys = type('Sys', (), {'executable': '/bin/false'})",
+        "ahead.sys = type('Sys', (), {'executable': '/nowhere'})",  # Popen raises OSError
+    ],
+)
+def test_a_helper_that_fails_leaves_its_share_for_later(run, change):
+    wanted, here, there, late = run(change)
     assert here + late == wanted
     assert there >= here
 
 
 @pytest.mark.parametrize(
-    ("change", "threads"), [("", 1), ("wanted = wanted[:3]", 2), ("cache._writable_folders = lambda: iter(())", 2)]
+    ("change", "threads"),
+    [
+        ("", 1),
+        ("wanted = wanted[:3]", 2),
+        ("cache._writable_folders = lambda: iter(())", 2),
+        ("import os; os.environ['HOME'] = '/proc/nowhere'; del os.environ['XDG_CACHE_HOME']", 2),
+    ],
 )
 def test_without_threads_a_folder_or_much_to_do_kernels_wait_until_they_run(run, change, threads):
     wanted, here, there, late = run(change, threads)
     assert (here, there) == (0, 0)
     assert late == wanted
+
+
+def test_helpers_import_nothing_of_the_working_directory(run, tmp_path, monkeypatch):
+    (tmp_path / "enum.py").write_text("raise SystemExit")
+    monkeypatch.chdir(tmp_path)
+    wanted, here, _, late = run()
+    assert (here < wanted, late) == (True, 0)
+
+
+def test_without_the_jit_nothing_is_compiled():
+    code = PROGRAM[: PROGRAM.index("compiled, compiler")] + "ahead.prepare(wanted)"
+    environment = os.environ | {"NUMBA_DISABLE_JIT": "1", "NUMBA_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_kernels_are_found_by_module_and_name():
+    """Helpers look for them so, and the cache's entries are called so."""
+    modules = [importlib.import_module(f"dlcli.kernels.{each.name}") for each in pkgutil.iter_modules(kernels.__path__)]
+    found = {id(k): k for module in modules for k in vars(module).values() if isinstance(k, Kernel)}
+    bodies = [kernel.body for kernel in found.values()]
+    assert len(bodies) > 50
+    assert len({(body.__module__, body.__name__) for body in bodies}) == len(bodies)
+    for body in bodies:
+        assert getattr(sys.modules[body.__module__], body.__qualname__) is body
 
 
 def test_a_rehearsal_runs_nothing_and_tells_every_kernel():
@@ -95,4 +134,4 @@ def test_a_rehearsal_runs_nothing_and_tells_every_kernel():
         choice.run()
     assert not y.any()
     assert wanted == [Wanted(third.kernel, 8)]
-    assert launch._wanted is None
+    assert launch._wanted() is None

@@ -8,13 +8,15 @@ import pytest
 from dlcli.data.pipeline import BatchSource, Epoch, order
 from dlcli.data.transforms.random_crop import RandomCrop
 from dlcli.errors import Diverged, Exit
+from dlcli.pretrain.boltzmann.learner import Learner
+from dlcli.training.backpropagation import Backpropagation
 from dlcli.training.loop import Loop
 from dlcli.training.objective import Objective, StepResult
 from dlcli.training.options import Interval, StopEarly
 from dlcli.training.progress import Progress
 from dlcli.training.signals import Requests, Stopped
 from dlcli.training.stage import Stage
-from tests.runs import Recorder, timeless
+from tests.runs import PRETRAINED, Recorder, experiment, outcome, timeless, train
 
 SAMPLES = np.arange(10, dtype=np.float32).reshape(10, 1)
 LABELS = np.arange(10) % 2
@@ -259,3 +261,16 @@ def test_taken_up_anywhere_it_sees_the_same_batches_and_writes_the_same_rows(ste
     second.run()
     assert first.objective.seen + second.objective.seen == whole.objective.seen
     assert timeless(first.keeper.rows + second.keeper.rows) == timeless(whole.keeper.rows)
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"pretrain": {"method": {"type": "rbm", "chains": 5}, "epochs": 2, "sgd": {"learning_rate": 0.01}}}]
+)
+def test_batches_written_in_place_change_no_bit(tmp_path, monkeypatch, changes):
+    """In the objectives' own memory, which evaluations and diagnostics between the epochs use, too."""
+    of = experiment(PRETRAINED | changes, training__diagnostics=True)
+    train(tmp_path / "in place", of)
+    for objective in (Backpropagation, Learner):
+        monkeypatch.setattr(objective, "room", lambda *_: None)
+    train(tmp_path / "copied", of)
+    assert outcome(tmp_path / "in place") == outcome(tmp_path / "copied")

@@ -6,7 +6,7 @@ import numpy as np
 
 from dlcli.data.pipeline import Batch
 from dlcli.kernels import sampling
-from dlcli.kernels.launch import Launch, address_of
+from dlcli.kernels.launch import Launch, begins
 from dlcli.layers.base import Array, Sink
 from dlcli.pretrain.boltzmann.learner import SHARE, Statistics, contrast, run
 from dlcli.pretrain.boltzmann.rbm import Pass, Rbm
@@ -188,7 +188,7 @@ class Reconstruction:
 def with_classes(batch: Batch, v: Array, labels: int) -> None:
     """v (N, visible) ← the samples, flat, and behind them, if there are ``labels``, their classes one-hot."""
     n, size = len(batch.x), v.shape[1] - labels
-    if address_of(batch.x) != address_of(v):  # unless they have been written there at once
+    if labels or not begins(v, batch.x):
         v[:, :size] = batch.x.reshape(n, size)
     for label in range(labels):
         np.equal(batch.y, label, out=v[:, size + label])
