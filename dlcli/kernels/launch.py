@@ -39,6 +39,7 @@ piece: Any = functools.partial(njit, no_cpython_wrapper=True, no_cfunc_wrapper=T
 
 _TYPES = {4: types.float32, 8: types.float64}
 _LOCAL = threading.local()
+_UNPLACED = object()  # the token of a launch that has no memory yet, see `_memory`
 
 
 class Rows(NamedTuple):
@@ -127,8 +128,8 @@ class Launch:
     """
 
     __slots__ = (
-        "_address", "_function", "_kept", "_p", "_parallel", "_record", "_scratch", "_shared", "_tasks", "kernel",
-        "like",
+        "_call", "_call_at", "_kept", "_p", "_parallel", "_record", "_run", "_scratch", "_shared", "_tasks", "_token",
+        "_workers", "kernel", "like",
     )  # fmt: skip
 
     def __init__(
@@ -148,36 +149,32 @@ class Launch:
         self._kept = arguments
         self._record = np.array([_integer(argument) for argument in arguments], np.int64)
         self._p = address_of(self._record)
-        self._address = 0
-        self._function: Callable[..., None] | None = None  # until it is first run
+        self._call = np.zeros(7, np.int64)  # what the launcher reads, see `_serially` and `_in_parallel`
+        self._call_at = address_of(self._call)
+        self._run: Callable[[int], None] | None = None  # the launcher, once it has been run
+        self._workers, self._token = 0, _UNPLACED
 
     def run(self) -> None:
         """Do it, on as many threads as Numba has been told to use."""
-        function = self._function or self._find()
-        if function is None:
-            return
         workers = min(get_num_threads(), self._tasks) if self._parallel else 1
-        shared, scratch = _memory("shared", self._shared), _memory("scratch", workers * self._scratch)
-        if JIT_OFF:
-            self._run_body(workers, shared, scratch)
-        elif workers == 1:
-            function(self._p, 0, self._tasks, shared, scratch)
-        else:
-            _parallel()(self._address, self._p, self._tasks, shared, scratch, self._scratch, workers)
+        if (workers != self._workers or self._token is not _LOCAL.__dict__.get("token")) and not self._prepare(workers):
+            return
+        self._run(self._call_at)  # type: ignore[misc]
 
-    def _find(self) -> Callable[..., None] | None:
-        """The kernel's function; none in a rehearsal."""
-        itemsize = self.like.itemsize
-        wanted = _wanted()
-        if wanted is not None:
+    def _prepare(self, workers: int) -> bool:
+        """Fill in the call, for so many workers and this thread's memory; False in a rehearsal."""
+        wanted, itemsize = _wanted(), self.like.itemsize
+        if wanted is not None and self._run is None:
             wanted.append(Wanted(self.kernel, itemsize))
-            return None
+            return False
+        shared, scratch = _memory("shared", self._shared), _memory("scratch", workers * self._scratch)
+        self._workers, self._token = workers, _LOCAL.token
         if JIT_OFF:
-            self._function = self.kernel.body
+            self._run = lambda _: self._run_body(workers, shared, scratch)
         else:
-            self._address = self.kernel.address(itemsize)
-            self._function = machine_code.function(self._address, 5)
-        return self._function
+            self._call[:] = self.kernel.address(itemsize), self._p, self._tasks, shared, scratch, self._scratch, workers
+            self._run = _launcher(workers > 1)
+        return True
 
     def _run_body(self, workers: int, shared: int, scratch: int) -> None:
         for worker in range(workers):
@@ -252,11 +249,12 @@ def _aligned(size: int) -> int:
 
 
 def _memory(kind: str, size: int) -> int:
-    """The address of memory of this thread's own, which only grows."""
+    """The address of memory of this thread's own, which only grows; a new ``_LOCAL.token`` says that some has moved."""
     held: Any = _LOCAL.__dict__.get(kind)
     if held is None or held[1] < size:
         buffer = np.empty(size + ALIGNMENT, np.uint8)
         held = _LOCAL.__dict__[kind] = (_aligned(address_of(buffer)), size, buffer)
+        _LOCAL.token = object()
     address: int = held[0]
     return address
 
@@ -272,12 +270,18 @@ def _call(typing, function, p, first, last, shared, scratch):
 
 
 @functools.cache
-def _parallel() -> Callable[..., None]:
-    """Deals tasks out: of a function, with its record, so many tasks, and its scratch memory, to so many workers."""
-    return machine_code.function(machine_code.address(_deal, types.void(*[types.intp] * 7), parallel=True), 7)
+def _launcher(parallel: bool) -> Callable[[int], None]:
+    """What runs a call, given its address: one argument, since Python takes longer for each than the launcher does."""
+    body, signature = _in_parallel if parallel else _serially, types.void(types.CPointer(types.int64))
+    return machine_code.function(machine_code.address(body, signature, parallel=parallel), 1)
 
 
-def _deal(function, p, tasks, shared, scratch, stride, workers):
+def _serially(call):
+    _call(call[0], call[1], 0, call[2], call[3], call[4])
+
+
+def _in_parallel(call):
+    function, p, tasks, shared, scratch, stride, workers = call[0], call[1], call[2], call[3], call[4], call[5], call[6]
     for index in prange(workers):
         worker = np.intp(index)
         first, last = worker * tasks // workers, (worker + 1) * tasks // workers

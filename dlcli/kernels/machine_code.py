@@ -49,7 +49,7 @@ def address(function: Callable[..., None], signature: Any, *, parallel: bool = F
 
 def function(place: int, arguments: int) -> Callable[..., None]:
     """A C function of so many integers, for Python."""
-    # Of ctypes' kinds of integers, pointers are passed twice as fast.
+    # Of ctypes' kinds of integers, pointers are passed fastest.
     return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * arguments)(place)
 
 
