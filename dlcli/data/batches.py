@@ -26,6 +26,10 @@ class Batch(NamedTuple):
     x: Array
     y: Array
 
+    def at(self, x: Array) -> "Batch":
+        """The same targets, with samples that stand in another array, which are their own targets where they were."""
+        return Batch(x, x if self.y is self.x else self.y)
+
 
 class BatchSource:
     """Samples that come in batches. One thread at a time may use it.
@@ -128,8 +132,7 @@ class BatchSource:
             batch = whole if size == len(whole.x) else _leading(whole, size)
             lent = None if room is None else room(size)
             if lent is not None and lent.dtype == batch.x.dtype:
-                x = lent.reshape(batch.x.shape)
-                batch = Batch(x, x if batch.y is batch.x else batch.y)
+                batch = batch.at(lent.reshape(batch.x.shape))
             self._fill(piece(indices, slice(start, start + size)), *batch, epoch, CENTRE)
             yield batch
 

@@ -113,7 +113,7 @@ def benchmark(objective: Backpropagation, source: BatchSource, batch_size: int, 
     batch, batch_ms = _batch(source, batch_size)
     x = objective.room(batch_size).reshape(batch.x.shape)  # where training has them written
     x[...] = batch.x
-    batch = Batch(x, x if batch.y is batch.x else batch.y)
+    batch = batch.at(x)
 
     def series(count: int) -> list[float]:
         clocks = (Clock(step, source.batches(batch_size), 1) for step in range(count))
